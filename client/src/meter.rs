@@ -1,0 +1,1 @@
+//! Counts tokens and money of one operation, never twice.

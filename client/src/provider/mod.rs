@@ -1,0 +1,1 @@
+//! Providers that are spoken to over HTTP.

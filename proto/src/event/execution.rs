@@ -1,0 +1,419 @@
+//! Payloads of `execution.*` and `tool.*`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::OperationId;
+use crate::time::UnixMs;
+use crate::usage::{Usage, UsageSource};
+
+/// `execution.queued`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionQueued {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// Place, from 1.
+    pub position: u32,
+    /// Why it waits.
+    pub reason: String,
+}
+
+/// Whether the operation drives a program or talks to a provider itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// A child process.
+    Cli,
+    /// A request to a provider.
+    Http,
+    /// The built-in practice model.
+    Practice,
+}
+
+/// What is known of a prompt without keeping it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptInfo {
+    /// Length.
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// Where it was read from, when it came from a file: absolute.
+    pub file: Option<String>,
+}
+
+/// `execution.start`: the tool was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionStarted {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// From 1.
+    pub attempt: u32,
+    /// Tool.
+    pub tool: String,
+    /// Model; none when the tool's own default is used and not yet known.
+    pub model: Option<String>,
+    /// Provider, when known.
+    pub provider: Option<String>,
+    /// How it runs.
+    pub mode: Mode,
+    /// Agent the user named.
+    pub agent: Option<String>,
+    /// Task type the user named.
+    pub task_type: Option<String>,
+    /// Working directory.
+    pub cwd: String,
+    /// Process of the tool.
+    pub pid: Option<u32>,
+    /// Prompt, without its text.
+    pub prompt: PromptInfo,
+    /// Words of the command, prompt and secrets hidden; method and address for a provider.
+    pub command: Vec<String>,
+    /// The user's limit for this operation.
+    pub max_cost_nano_usd: Option<i64>,
+    /// Operation this one repeats.
+    pub retry_of: Option<OperationId>,
+    /// When.
+    pub started_at: UnixMs,
+}
+
+/// What a running operation is doing, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No sign of life from the tool yet.
+    Starting,
+    /// Reasoning.
+    Thinking,
+    /// Text arrives.
+    Streaming,
+    /// One of the tool's own tools runs.
+    Tool,
+    /// A request is out.
+    WaitingNetwork,
+    /// The tool waits to try again.
+    Retrying,
+}
+
+/// Which of the running states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It runs.
+    Running,
+    /// Its process group is suspended.
+    Paused,
+    /// The stop ladder is under way.
+    Stopping,
+}
+
+/// How a cost was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostBasis {
+    /// All classes priced by us.
+    Computed,
+    /// A class price was derived from another.
+    Derived,
+    /// Only the tool or provider gave a figure.
+    Reported,
+    /// Nobody knows.
+    #[default]
+    Unknown,
+}
+
+/// Tokens and money of an operation so far; the same fields close it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spend {
+    /// Tokens by class.
+    pub tokens: Usage,
+    /// How far the tokens can be trusted.
+    pub usage_source: UsageSource,
+    /// Nano-dollars; none when unknown, which is not zero.
+    pub cost_nano_usd: Option<i64>,
+    /// How the cost was found.
+    pub cost_basis: CostBasis,
+    /// What the tool itself said, kept apart.
+    pub reported_cost_nano_usd: Option<i64>,
+}
+
+/// `execution.progress`: counters, at most four a second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionProgress {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// Which running state.
+    pub state: RunState,
+    /// What it is doing.
+    pub phase: Phase,
+    /// The model, once the tool has named it.
+    pub model: Option<String>,
+    /// Tokens and money so far.
+    #[serde(flatten)]
+    pub spend: Spend,
+    /// Since the start.
+    pub elapsed_ms: u64,
+    /// Since the last sign of life.
+    pub idle_ms: u64,
+    /// Recorded answer bytes.
+    pub stdout_bytes: u64,
+    /// Recorded error-stream bytes.
+    pub stderr_bytes: u64,
+}
+
+/// Which stream of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// The answer.
+    Stdout,
+    /// The tool's error stream.
+    Stderr,
+}
+
+/// `execution.output`: a piece of the recorded output, only for those who follow the operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionOutput {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// Which stream.
+    pub stream: Stream,
+    /// Place of the first byte in the recorded file.
+    pub offset: u64,
+    /// At most 16 KiB, invalid bytes replaced.
+    pub text: String,
+    /// Recorded bytes this piece stands for.
+    pub bytes: u64,
+}
+
+/// What is in the operation's directory at an end that is not a whole answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Name of the operation's directory below the state directory.
+    pub dir_name: String,
+    /// Files in it.
+    pub files: Vec<PartialFile>,
+}
+
+/// A file of a partial result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialFile {
+    /// Name.
+    pub name: String,
+    /// Size.
+    pub bytes: u64,
+}
+
+/// `execution.complete`: the whole answer is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionCompleted {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// The tool's exit code; none for a provider.
+    pub exit_code: Option<i32>,
+    /// Model, as last known.
+    pub model: Option<String>,
+    /// From start to end.
+    pub duration_ms: u64,
+    /// From start to the first byte of the answer.
+    pub first_output_ms: Option<u64>,
+    /// Tokens and money.
+    #[serde(flatten)]
+    pub spend: Spend,
+    /// Recorded answer bytes.
+    pub stdout_bytes: u64,
+    /// Recorded error-stream bytes.
+    pub stderr_bytes: u64,
+    /// Tool calls seen.
+    pub calls: u32,
+    /// The tool's session.
+    pub session_id: Option<String>,
+    /// Command that continues the session.
+    pub resume_command: Option<String>,
+}
+
+/// `execution.error`: it failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionFailed {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// From 1.
+    pub attempt: u32,
+    /// Stable class: `auth`, `rate_limit`, `exit_code`, `no_candidate`, …
+    pub class: String,
+    /// At most 2 KiB, redacted.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The tool's exit code.
+    pub exit_code: Option<i32>,
+    /// The signal that ended the tool.
+    pub signal: Option<i32>,
+    /// HTTP status behind it.
+    pub http_status: Option<u16>,
+    /// The same request may succeed later.
+    pub retryable: bool,
+    /// Model, as last known.
+    pub model: Option<String>,
+    /// From start to end.
+    pub duration_ms: u64,
+    /// Tokens and money.
+    #[serde(flatten)]
+    pub spend: Spend,
+    /// Recorded answer bytes.
+    pub stdout_bytes: u64,
+    /// Recorded error-stream bytes.
+    pub stderr_bytes: u64,
+    /// What is kept.
+    pub partial: Option<Partial>,
+    /// The tool's session.
+    pub session_id: Option<String>,
+    /// Command that continues the session.
+    pub resume_command: Option<String>,
+}
+
+/// Who wanted the stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopBy {
+    /// A person, by the page, the CLI or Ctrl-C.
+    User,
+    /// A cost limit.
+    Budget,
+    /// The time limit.
+    Timeout,
+    /// A signal to the runner.
+    Signal,
+}
+
+/// Through what the stop came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopVia {
+    /// The dashboard.
+    Page,
+    /// `llmctl stop`.
+    Cli,
+    /// Ctrl-C or a hang-up at the operation's own terminal.
+    Terminal,
+    /// A script over REST with the bearer token.
+    Api,
+    /// The runner itself.
+    Runner,
+}
+
+/// The rung of the ladder that ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopStep {
+    /// What the adapter knows, and SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGKILL to the whole tree.
+    Kill,
+}
+
+/// `execution.stopped`: it was stopped and the partial result is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionStopped {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// Who.
+    pub by: StopBy,
+    /// Through what.
+    pub via: StopVia,
+    /// Why, in the words of whoever asked.
+    pub reason: Option<String>,
+    /// The signal, when one was the cause.
+    pub signal: Option<i32>,
+    /// The rung that ended it.
+    pub step: StopStep,
+    /// Processes that had to be killed.
+    pub killed_processes: u32,
+    /// The tool's exit code.
+    pub exit_code: Option<i32>,
+    /// Model, as last known.
+    pub model: Option<String>,
+    /// From start to end.
+    pub duration_ms: u64,
+    /// Tokens and money.
+    #[serde(flatten)]
+    pub spend: Spend,
+    /// Recorded answer bytes.
+    pub stdout_bytes: u64,
+    /// Recorded error-stream bytes.
+    pub stderr_bytes: u64,
+    /// What is kept.
+    pub partial: Partial,
+    /// The tool's session.
+    pub session_id: Option<String>,
+    /// Command that continues the session.
+    pub resume_command: Option<String>,
+}
+
+/// `execution.detached`: the link between daemon and runner is gone; the operation goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionDetached {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// `link_lost` or `no_daemon`.
+    pub reason: String,
+}
+
+/// `execution.lost`: the runner died without a word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionLost {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// `runner_gone`, `rebooted` or `journal_unreadable`.
+    pub reason: String,
+    /// The last event in the journal.
+    pub last_event_at: Option<UnixMs>,
+    /// Tokens and money as last journalled.
+    #[serde(flatten)]
+    pub spend: Spend,
+    /// Recorded answer bytes.
+    pub stdout_bytes: u64,
+    /// Recorded error-stream bytes.
+    pub stderr_bytes: u64,
+    /// Processes of its tool that were still there and were ended.
+    pub killed_processes: u32,
+    /// What is kept.
+    pub partial: Option<Partial>,
+}
+
+/// `tool.invoked`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolInvoked {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// Id within the operation.
+    pub call_id: String,
+    /// The tool's name.
+    pub name: String,
+    /// `shell`, `edit`, `read`, `search`, `web`, `mcp`, `agent` or `other`.
+    pub kind: String,
+    /// MCP server it belongs to.
+    pub server_name: Option<String>,
+    /// At most 512 bytes, redacted.
+    pub summary: String,
+    /// Size of the arguments.
+    pub input_bytes: u64,
+}
+
+/// `tool.response`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolResponded {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// Id of the call.
+    pub call_id: String,
+    /// It did what it was asked.
+    pub ok: bool,
+    /// Since the call, as the runner saw it.
+    pub duration_ms: u64,
+    /// Size of the result.
+    pub output_bytes: u64,
+    /// Exit code, for commands.
+    pub exit_code: Option<i32>,
+}

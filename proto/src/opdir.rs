@@ -1,0 +1,1 @@
+//! An operation's directory and what is in it.

@@ -1,0 +1,1 @@
+//! Process identity, process trees and the stop ladder.

@@ -1,0 +1,68 @@
+//! Token counts in disjoint classes, as every adapter delivers them.
+//!
+//! The classes never overlap: `input` excludes what a cache served or stored, `output` includes reasoning.
+//! Bringing a tool's own convention into this form is the adapter's work, not the reader's.
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens by class. All counts are absolute for what they describe (a message, an attempt, an operation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Input that no cache served or stored.
+    pub input: u64,
+    /// Input served from a provider's cache.
+    pub cache_read: u64,
+    /// Input written to a cache that lives five minutes (or whose life is not named).
+    pub cache_write_5m: u64,
+    /// Input written to a cache that lives an hour.
+    pub cache_write_1h: u64,
+    /// Everything generated, reasoning included.
+    pub output: u64,
+    /// The part of `output` that was reasoning; never added to it.
+    pub reasoning: u64,
+}
+
+impl Usage {
+    /// The sum of the five disjoint classes, saturating.
+    pub fn total(&self) -> u64 {
+        self.input
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write_5m)
+            .saturating_add(self.cache_write_1h)
+            .saturating_add(self.output)
+    }
+
+    /// Whether no class has a token.
+    pub fn is_zero(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Class by class sum, saturating.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+        }
+    }
+}
+
+/// How far a usage figure can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// Nobody said anything: the count is unknown, which is not zero.
+    #[default]
+    None,
+    /// Our own estimate from bytes, while nothing better is known.
+    Estimated,
+    /// The last absolute value before a stream was cut.
+    Partial,
+    /// The tool's or provider's closing figure.
+    Reported,
+}
