@@ -7,7 +7,6 @@
 pub mod event;
 pub mod ids;
 pub mod journal;
-pub mod link;
 pub mod money;
 pub mod opdir;
 pub mod paths;

@@ -413,6 +413,7 @@ impl State {
         }
         let operation = self.operations.entry(id.clone()).or_insert_with(|| Operation::new(id.clone(), at));
         let before = operation.state;
+        let counted = operation.state.is_final().then_some(operation.spend);
         operation.apply(at, event);
         let after = operation.state;
         if let (Event::ExecutionStarted(e), Some(first)) = (event, event.retry_of()) {
@@ -422,28 +423,35 @@ impl State {
             }
         }
         if after.is_final() && (before != after) {
-            self.count_end(id, before);
+            self.count_end(id, counted);
         }
     }
 
-    fn count_end(&mut self, id: &OperationId, before: OperationState) {
+    /// `counted` is what was counted for it when it was `lost`: a journal found later corrects that.
+    fn count_end(&mut self, id: &OperationId, counted: Option<Spend>) {
         let Some(operation) = self.operations.get(id) else { return };
-        if before.is_final() {
-            // A journal found later corrects `lost`; its tokens and cost were counted then.
-            self.totals.lost = self.totals.lost.saturating_sub(1);
-        } else {
-            self.totals.ended += 1;
-            self.totals.tokens = self.totals.tokens.saturating_add(operation.spend.tokens.total());
-            match operation.spend.cost_nano_usd {
-                Some(cost) => self.totals.cost_nano_usd = self.totals.cost_nano_usd.saturating_add(cost),
-                None => self.totals.cost_unknown += 1,
+        let (spend, totals) = (operation.spend, &mut self.totals);
+        match counted {
+            Some(before) => {
+                totals.lost = totals.lost.saturating_sub(1);
+                totals.tokens = totals.tokens.saturating_sub(before.tokens.total());
+                match before.cost_nano_usd {
+                    Some(cost) => totals.cost_nano_usd = totals.cost_nano_usd.saturating_sub(cost),
+                    None => totals.cost_unknown = totals.cost_unknown.saturating_sub(1),
+                }
             }
+            None => totals.ended += 1,
+        }
+        totals.tokens = totals.tokens.saturating_add(spend.tokens.total());
+        match spend.cost_nano_usd {
+            Some(cost) => totals.cost_nano_usd = totals.cost_nano_usd.saturating_add(cost),
+            None => totals.cost_unknown += 1,
         }
         match operation.state {
-            OperationState::Complete => self.totals.complete += 1,
-            OperationState::Error => self.totals.error += 1,
-            OperationState::Stopped => self.totals.stopped += 1,
-            _ => self.totals.lost += 1,
+            OperationState::Complete => totals.complete += 1,
+            OperationState::Error => totals.error += 1,
+            OperationState::Stopped => totals.stopped += 1,
+            _ => totals.lost += 1,
         }
         self.ended.insert(id.clone());
         self.prune();

@@ -1,1 +1,14 @@
 //! Process identity, process trees and the stop ladder.
+//!
+//! A pid is not an identity: pids are reused. Every signal to a process that was found rather than spawned goes
+//! through an `Identity`, checked on a pidfd, so that a stranger is never hit. Linux only, by `/proc`.
+
+mod identity;
+mod ladder;
+mod tree;
+
+pub use identity::{Identity, boot_id};
+pub use ladder::{Ladder, Rung, StopPlan};
+pub use tree::{TAG_VARIABLE, children_of, descendants, kill_all, reap, tagged};
+
+pub use rustix::process::Signal;

@@ -1,1 +1,0 @@
-//! Connecting to the daemon's control socket.

@@ -1,0 +1,118 @@
+//! The processes below one, found by parent links and by the tag in their environment.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+
+use super::Identity;
+use super::identity::{boot_id, stat};
+
+/// Variable that marks the children of an operation; its value is the operation's tag.
+pub const TAG_VARIABLE: &str = "LLMCTL_TAG";
+
+fn all_pids() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Live direct children of a process.
+pub fn children_of(pid: u32) -> Vec<Identity> {
+    all_pids()
+        .into_iter()
+        .filter(|candidate| stat(*candidate).is_some_and(|s| s.parent == pid))
+        .filter_map(Identity::of)
+        .collect()
+}
+
+/// Live processes below any of `roots` by parent links, the roots themselves included.
+pub fn descendants(roots: &[u32]) -> Vec<Identity> {
+    let mut by_parent: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut stats = HashMap::new();
+    for pid in all_pids() {
+        if let Some(stat) = stat(pid) {
+            by_parent.entry(stat.parent).or_default().push(pid);
+            stats.insert(pid, stat);
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut queue: Vec<u32> = roots.to_vec();
+    let mut found = Vec::new();
+    while let Some(pid) = queue.pop() {
+        if !seen.insert(pid) {
+            continue;
+        }
+        if let Some(stat) = stats.get(&pid)
+            && !matches!(stat.state, 'Z' | 'X')
+        {
+            found.push(Identity { boot_id: boot_id().to_owned(), pid, start_time: stat.start_time });
+        }
+        queue.extend(by_parent.get(&pid).into_iter().flatten());
+    }
+    found
+}
+
+/// Live processes of ours that carry `LLMCTL_TAG=tag` in their environment, this process excepted.
+pub fn tagged(tag: &str) -> Vec<Identity> {
+    let entry = format!("{TAG_VARIABLE}={tag}");
+    let me = std::process::id();
+    all_pids()
+        .into_iter()
+        .filter(|pid| *pid != me)
+        .filter(|pid| {
+            fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|environ| environ.split(|b| *b == 0).any(|var| var == entry.as_bytes()))
+        })
+        .filter_map(Identity::of)
+        .collect()
+}
+
+/// Kills every one of these processes that is still itself; gives the number that was.
+pub fn kill_all(processes: &[Identity]) -> u32 {
+    let killed = processes.iter().filter(|process| process.signal(Signal::KILL).is_ok()).count();
+    u32::try_from(killed).unwrap_or(u32::MAX)
+}
+
+/// Collects the exit of re-parented children of this process that have ended, except `known`, whose exit
+/// somebody else waits for.
+pub fn reap(known: Option<u32>) {
+    let me = std::process::id();
+    for pid in all_pids() {
+        if Some(pid) == known || stat(pid).is_none_or(|s| s.parent != me || s.state != 'Z') {
+            continue;
+        }
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            // Somebody else may have been faster; then there is nothing left to collect.
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_tree_is_found_by_links_and_by_tag() {
+        let tag = format!("tree-test-{}", std::process::id());
+        let mut child = Command::new("sh")
+            .args(["-c", "setsid sleep 60 & sleep 60"])
+            .env(TAG_VARIABLE, &tag)
+            .spawn()
+            .expect("spawn");
+        while descendants(&[child.id()]).len() < 3 {
+            std::thread::yield_now();
+        }
+        let by_link = descendants(&[child.id()]);
+        while tagged(&tag).len() < 3 {
+            std::thread::yield_now();
+        }
+        assert_eq!(kill_all(&by_link), 3);
+        child.wait().expect("reaped");
+        while by_link.iter().any(Identity::is_alive) {
+            std::thread::yield_now();
+        }
+        assert_eq!(kill_all(&by_link), 0);
+    }
+}
