@@ -1,1 +1,4 @@
-//! x
+//! The library behind `llmctld`.
+
+pub mod hub;
+pub mod store;

@@ -170,13 +170,14 @@ impl OperationDir {
 
     /// The files a partial result consists of.
     pub fn partial(&self) -> Partial {
-        let mut files: Vec<PartialFile> = ["operation.json", "journal.jsonl", "output.txt", "stderr.txt", "raw.jsonl"]
-            .into_iter()
-            .filter_map(|name| {
-                let bytes = fs::metadata(self.root.join(name)).ok()?.len();
-                Some(PartialFile { name: name.to_owned(), bytes })
-            })
-            .collect();
+        let mut files: Vec<PartialFile> =
+            ["operation.json", "journal.jsonl", "output.txt", "stderr.txt", "raw.jsonl"]
+                .into_iter()
+                .filter_map(|name| {
+                    let bytes = fs::metadata(self.root.join(name)).ok()?.len();
+                    Some(PartialFile { name: name.to_owned(), bytes })
+                })
+                .collect();
         files.sort_by(|a, b| a.name.cmp(&b.name));
         Partial { dir_name: self.id.to_string(), files }
     }

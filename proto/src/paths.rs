@@ -106,7 +106,9 @@ impl Paths {
         make_private_dir(&self.runtime)?;
         check_private_dir(&self.runtime)?;
         match self.socket.parent() {
-            Some(parent) if parent != self.runtime && !parent.as_os_str().is_empty() => check_private_dir(parent),
+            Some(parent) if parent != self.runtime && !parent.as_os_str().is_empty() => {
+                check_private_dir(parent)
+            }
             _ => Ok(()),
         }
     }

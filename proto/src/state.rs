@@ -396,17 +396,28 @@ impl State {
             }
             state.operations.insert(operation.operation_id.clone(), operation);
         }
+        let repeats: Vec<(OperationId, OperationId)> = state
+            .operations
+            .values()
+            .filter_map(|o| Some((o.retry_of.clone()?, o.operation_id.clone())))
+            .collect();
+        for (first, by) in repeats {
+            if let Some(first) = state.operations.get_mut(&first) {
+                first.retried_by = Some(by);
+            }
+        }
         state.prune();
         state
     }
 
-    /// Folds one event in. Events of operations that left the projection are ignored.
+    /// Folds one event in and prunes. An event of an operation that has left the projection brings it back.
     pub fn apply(&mut self, envelope: &Envelope) {
-        self.apply_event(envelope.at, &envelope.event);
+        self.fold(envelope.at, &envelope.event);
+        self.prune();
     }
 
-    /// Folds one event in that has no place in the daemon's order, such as a line of a journal.
-    pub fn apply_event(&mut self, at: UnixMs, event: &Event) {
+    /// Folds one event in without pruning, so that the operation can still be looked at afterwards.
+    pub fn fold(&mut self, at: UnixMs, event: &Event) {
         let Some(id) = event.operation_id() else { return };
         if matches!(event, Event::ExecutionOutput(_)) {
             return;
@@ -454,10 +465,10 @@ impl State {
             _ => totals.lost += 1,
         }
         self.ended.insert(id.clone());
-        self.prune();
     }
 
-    fn prune(&mut self) {
+    /// Lets the oldest ended operations go, beyond `ENDED_KEPT`.
+    pub fn prune(&mut self) {
         while self.ended.len() > ENDED_KEPT {
             let Some(oldest) = self.ended.pop_first() else { break };
             self.operations.remove(&oldest);

@@ -64,7 +64,8 @@ impl Identity {
     /// Whether exactly this process still runs; a zombie has ended.
     pub fn is_alive(&self) -> bool {
         self.boot_id == boot_id()
-            && stat(self.pid).is_some_and(|s| s.start_time == self.start_time && !matches!(s.state, 'Z' | 'X'))
+            && stat(self.pid)
+                .is_some_and(|s| s.start_time == self.start_time && !matches!(s.state, 'Z' | 'X'))
     }
 
     /// A pidfd of exactly this process: readable once it has ended.

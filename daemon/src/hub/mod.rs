@@ -1,0 +1,287 @@
+//! The hub: one task that numbers every event, keeps the projection and knows who runs what.
+//!
+//! Everything else holds this handle. A subscriber gets its snapshot (or the frames it missed) and its place in
+//! the stream in one turn of the hub, so the two meet without a gap or a duplicate.
+
+mod frame;
+mod ring;
+mod task;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use llmctl_proto::event::Event;
+use llmctl_proto::ids::{Cursor, Epoch, OperationId, ResolveError};
+use llmctl_proto::state::{Operation, OperationState, Totals};
+use llmctl_proto::time::UnixMs;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_util::task::TaskTracker;
+
+pub use frame::Frame;
+
+use crate::store::{Recovered, Store};
+
+/// Messages that wait for the hub; beyond it senders wait.
+pub const INBOX: usize = 1_024;
+/// Frames a follower may be behind before it has to start over.
+pub const BROADCAST: usize = 4_096;
+
+/// An event on its way to the hub.
+#[derive(Debug)]
+pub struct Publish {
+    /// When it happened.
+    pub at: UnixMs,
+    /// What happened.
+    pub event: Event,
+    /// The payload as it came; the bytes that are stored and shown.
+    pub data: String,
+    /// Number in the runner's journal; 0 when it has none.
+    pub client_seq: u64,
+    /// Told the journal number once it is durable.
+    pub durable: Option<watch::Sender<u64>>,
+    /// Told the cursor once it is durable.
+    pub done: Option<oneshot::Sender<Cursor>>,
+}
+
+impl Publish {
+    /// An event of the daemon's own.
+    pub fn own(event: Event) -> Self {
+        let data = event.data_json();
+        Self { at: UnixMs::now(), event, data, client_seq: 0, durable: None, done: None }
+    }
+}
+
+/// What the hub tells the runner of an operation.
+#[derive(Debug, Clone)]
+pub enum Directive {
+    /// Stop and keep the partial result.
+    Stop(StopOrder),
+    /// Suspend (true) or resume (false) the process group.
+    Suspend(bool),
+}
+
+/// A stop as it is passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopOrder {
+    /// `page`, `cli` or `api`.
+    pub via: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Straight to the kill.
+    pub force: bool,
+    /// Replaces the tool's grace.
+    pub grace_ms: Option<u64>,
+}
+
+/// A condition on an operation that somebody waits for.
+pub type Condition = fn(OperationState) -> bool;
+
+/// A place in the stream, with what lies before it.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Where the stream goes on.
+    pub cursor: Cursor,
+    /// What lies before it.
+    pub before: Before,
+    /// The stream.
+    pub frames: broadcast::Receiver<Frame>,
+}
+
+/// What a new subscriber needs to know first.
+#[derive(Debug)]
+pub enum Before {
+    /// The frames since its cursor.
+    Backlog(Vec<Frame>),
+    /// The whole state; its cursor is too old, of another life, or it had none.
+    Snapshot {
+        /// JSON object `{"operations":[…],"totals":{…}}`.
+        state: Utf8Bytes,
+        /// Why, when it had asked for a backlog.
+        reason: Option<&'static str>,
+    },
+}
+
+/// Figures of the hub that anybody may read.
+#[derive(Debug, Default)]
+pub struct HubStats {
+    pub(crate) published: AtomicU64,
+    pub(crate) duplicates: AtomicU64,
+    pub(crate) last_seq: AtomicU64,
+}
+
+impl HubStats {
+    /// Events numbered and duplicates dropped since the start, and the last sequence number.
+    pub fn read(&self) -> (u64, u64, u64) {
+        use std::sync::atomic::Ordering::Relaxed;
+        (self.published.load(Relaxed), self.duplicates.load(Relaxed), self.last_seq.load(Relaxed))
+    }
+}
+
+pub(crate) enum Message {
+    Publish(Box<Publish>),
+    Subscribe { after: Option<Cursor>, reply: oneshot::Sender<Subscription> },
+    Attach { id: OperationId, stored: u64, link: mpsc::Sender<Directive>, reply: oneshot::Sender<u64> },
+    Detach { id: OperationId, generation: u64 },
+    Direct { id: OperationId, directive: Directive, reply: oneshot::Sender<bool> },
+    Await { id: OperationId, until: Condition, reply: oneshot::Sender<Operation> },
+    Get { prefix: String, reply: oneshot::Sender<Result<Arc<Operation>, ResolveError>> },
+    List { reply: oneshot::Sender<(Vec<Operation>, Totals)> },
+    AdvanceWatermark { id: OperationId, stored: u64, reply: oneshot::Sender<u64> },
+    Attached { reply: oneshot::Sender<Vec<OperationId>> },
+}
+
+/// Why the hub gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// It has stopped: the daemon is leaving.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+type Answer<T> = Result<T, HubError>;
+
+/// Handle to the hub.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    tx: mpsc::Sender<Message>,
+    epoch: Epoch,
+    /// Figures.
+    pub stats: Arc<HubStats>,
+    /// Tells how many followers are connected.
+    pub frames: broadcast::Sender<Frame>,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("hub::Message")
+    }
+}
+
+impl Hub {
+    /// Starts the hub on what the store recovered.
+    pub fn spawn(recovered: Recovered, store: Store, tracker: &TaskTracker) -> Self {
+        let (tx, rx) = mpsc::channel(INBOX);
+        let (frames, _) = broadcast::channel(BROADCAST);
+        let epoch = Epoch(draw_epoch());
+        let stats = Arc::new(HubStats::default());
+        let task = task::HubTask::new(epoch, recovered, store, frames.clone(), Arc::clone(&stats));
+        tracker.spawn(task.run(rx));
+        Self { tx, epoch, stats, frames }
+    }
+
+    /// This daemon's life.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Messages that wait.
+    pub fn depth(&self) -> usize {
+        self.tx.max_capacity() - self.tx.capacity()
+    }
+
+    /// Publishes an event; waits while the hub is busy.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn publish(&self, publish: Publish) -> Answer<()> {
+        self.tx.send(Message::Publish(Box::new(publish))).await.map_err(|_| HubError::Stopping)
+    }
+
+    /// Publishes an event and waits until it is on disk.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn publish_durably(&self, mut publish: Publish) -> Answer<Cursor> {
+        let (done, cursor) = oneshot::channel();
+        publish.done = Some(done);
+        self.publish(publish).await?;
+        cursor.await.map_err(|_| HubError::Stopping)
+    }
+
+    /// Joins the stream after a cursor, or with a snapshot.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn subscribe(&self, after: Option<Cursor>) -> Answer<Subscription> {
+        self.ask(|reply| Message::Subscribe { after, reply }).await
+    }
+
+    /// Registers a runner's link; `stored` is the journal number the store has. Gives the generation that
+    /// `detach` needs.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn attach(&self, id: OperationId, stored: u64, link: mpsc::Sender<Directive>) -> Answer<u64> {
+        self.ask(|reply| Message::Attach { id, stored, link, reply }).await
+    }
+
+    /// Removes a runner's link, unless a newer one has taken its place.
+    pub async fn detach(&self, id: OperationId, generation: u64) {
+        let _ = self.tx.send(Message::Detach { id, generation }).await;
+    }
+
+    /// Passes a directive to the runner of an operation; false when it has no link.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn direct(&self, id: OperationId, directive: Directive) -> Answer<bool> {
+        self.ask(|reply| Message::Direct { id, directive, reply }).await
+    }
+
+    /// Waits until an operation's state fulfils a condition.
+    ///
+    /// # Errors
+    /// The daemon is stopping, or the operation is not known.
+    pub async fn wait_for(&self, id: OperationId, until: Condition) -> Answer<Operation> {
+        self.ask(|reply| Message::Await { id, until, reply }).await
+    }
+
+    /// Finds one operation of the projection by any unique prefix.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn get(&self, prefix: &str) -> Answer<Result<Arc<Operation>, ResolveError>> {
+        let prefix = prefix.to_owned();
+        self.ask(|reply| Message::Get { prefix, reply }).await
+    }
+
+    /// All operations of the projection, newest first, and the sums.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn list(&self) -> Answer<(Vec<Operation>, Totals)> {
+        self.ask(|reply| Message::List { reply }).await
+    }
+
+    /// The journal number up to which an operation's facts have been taken in, at least `stored`.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn watermark(&self, id: OperationId, stored: u64) -> Answer<u64> {
+        self.ask(|reply| Message::AdvanceWatermark { id, stored, reply }).await
+    }
+
+    /// Operations whose runners are connected.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn attached(&self) -> Answer<Vec<OperationId>> {
+        self.ask(|reply| Message::Attached { reply }).await
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Answer<T> {
+        let (reply, answer) = oneshot::channel();
+        self.tx.send(message(reply)).await.map_err(|_| HubError::Stopping)?;
+        answer.await.map_err(|_| HubError::Stopping)
+    }
+}
+
+fn draw_epoch() -> u32 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u32::from_ne_bytes(bytes),
+        // The clock is random enough to tell two lives of one daemon apart.
+        Err(_) => UnixMs::now().0 as u32,
+    }
+}
