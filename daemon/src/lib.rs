@@ -1,4 +1,13 @@
-//! The library behind `llmctld`.
+//! The library behind `llmctld`: hub and store in the middle, control, gateway and adopter around them.
 
+pub mod adopt;
+pub mod control;
+pub mod health;
 pub mod hub;
+pub mod log;
+pub mod operations;
+pub mod retain;
+pub mod run;
+pub mod settings;
 pub mod store;
+pub mod web;

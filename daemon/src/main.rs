@@ -1,2 +1,135 @@
-//! x
-fn main() {}
+//! `llmctld`: the llmctl daemon. Foreground by default; `--daemonize` tells the shell the truth about the start.
+
+use std::io::{BufReader, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use clap::Parser;
+use daemonize::{Daemonize, Outcome};
+use llmctl_proto::paths::Paths;
+use llmctld::settings::Settings;
+use llmctld::{log, run};
+
+/// The llmctl daemon: event bus, history, control socket and dashboard of one user.
+#[derive(Debug, Parser)]
+#[command(name = "llmctld", version)]
+struct Args {
+    /// Goes to the background; returns once the daemon answers, or with the reason why it does not.
+    #[arg(long)]
+    daemonize: bool,
+}
+
+fn main() -> ExitCode {
+    let begun = Instant::now();
+    let args = Args::parse();
+    match start(&args, begun) {
+        Ok(code) => code,
+        Err(message) => {
+            report(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::print_stderr)]
+fn report(message: &str) {
+    eprintln!("error: {message}");
+}
+
+fn start(args: &Args, begun: Instant) -> Result<ExitCode, String> {
+    let paths = Paths::from_env().map_err(|e| e.to_string())?;
+    let settings = Settings::from_env(&|name| std::env::var(name).ok()).map_err(|e| e.to_string())?;
+    if args.daemonize {
+        return daemonize(paths, settings, begun);
+    }
+    log::to_stderr();
+    serve(paths, settings, begun, || {}).map(|()| ExitCode::SUCCESS)
+}
+
+fn serve(paths: Paths, settings: Settings, begun: Instant, ready: impl FnOnce()) -> Result<(), String> {
+    // The second signal ends the process even if the runtime is stuck.
+    let second = Arc::new(AtomicBool::new(false));
+    for number in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        let armed =
+            signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&second))
+                .and_then(|_| signal_hook::flag::register(number, Arc::clone(&second)));
+        armed.map_err(|e| format!("cannot receive signals: {e}"))?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .thread_keep_alive(std::time::Duration::from_secs(2))
+        .enable_all()
+        .build()
+        .map_err(|e| format!("cannot start the runtime: {e}"))?;
+    let result = runtime.block_on(run::run(paths, settings, begun, ready)).map_err(|error| chain(&error));
+    // Blocking work that is still under way must not hold up the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    result
+}
+
+/// An error and what it was caused by, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Forks before any thread exists; the parent waits on a pipe for `ready PID` or a message.
+fn daemonize(paths: Paths, settings: Settings, begun: Instant) -> Result<ExitCode, String> {
+    paths.ensure_runtime().and_then(|()| paths.ensure_state()).map_err(|e| chain(&e))?;
+    let (reader, mut writer) = std::io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
+    match Daemonize::new().working_directory("/").umask(0o077).execute() {
+        Outcome::Parent(Err(error)) => Err(format!("cannot go to the background: {error}")),
+        Outcome::Parent(Ok(_)) => {
+            drop(writer);
+            answer(BufReader::new(reader))
+        }
+        Outcome::Child(Err(error)) => {
+            let _ = writeln!(writer, "cannot go to the background: {error}");
+            Ok(ExitCode::FAILURE)
+        }
+        Outcome::Child(Ok(_)) => {
+            drop(reader);
+            let told = std::cell::Cell::new(false);
+            let result = log::to_file(&paths.daemon_log())
+                .map_err(|e| format!("cannot write {}: {e}", paths.daemon_log().display()))
+                .and_then(|()| {
+                    let mut writer = writer.try_clone().map_err(|e| e.to_string())?;
+                    let told = &told;
+                    serve(paths, settings, begun, move || {
+                        let _ = writeln!(writer, "ready {}", std::process::id());
+                        told.set(true);
+                    })
+                });
+            if let (Err(message), false) = (&result, told.get()) {
+                let _ = writeln!(writer, "{message}");
+            }
+            result.map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn answer(mut pipe: impl std::io::BufRead) -> Result<ExitCode, String> {
+    let mut line = String::new();
+    // One line, not the end of the pipe: the child keeps a writer open for its own messages.
+    pipe.read_line(&mut line).map_err(|e| format!("cannot hear from the daemon: {e}"))?;
+    match line.trim() {
+        "" => Err("the daemon ended before it was ready; see its log (`llmctl daemon logs`)".into()),
+        text => match text.strip_prefix("ready ") {
+            Some(pid) => {
+                println!("llmctld is running, pid {pid}");
+                Ok(ExitCode::SUCCESS)
+            }
+            None => Err(text.to_owned()),
+        },
+    }
+}

@@ -127,6 +127,9 @@ impl HubTask {
             let known = self.watermarks.entry(id.clone()).or_insert(0);
             if client_seq <= *known {
                 self.stats.duplicates.fetch_add(1, Ordering::Relaxed);
+                if let Some(done) = done {
+                    let _ = done.send(Cursor { epoch: self.epoch, seq: self.next_seq - 1 });
+                }
                 return;
             }
             *known = client_seq;

@@ -237,7 +237,7 @@ impl Thread {
         match request {
             Request::Events(query, reply) => drop(reply.send(self.read(|r| tables::events(r, &query)))),
             Request::Operations(query, reply) => {
-                drop(reply.send(self.read(|r| tables::operations(r, &query))))
+                drop(reply.send(self.read(|r| tables::operations(r, &query))));
             }
             Request::Watermark(id, reply) => drop(reply.send(self.read(|r| tables::watermark(r, &id)))),
             Request::Prune(retention, reply) => {

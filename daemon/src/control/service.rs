@@ -1,0 +1,300 @@
+//! The verbs of `llmctl.v1.Control`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use llmctl_proto::event::{Event, MAX_EVENT_BYTES, check_emittable};
+use llmctl_proto::paths::Paths;
+use llmctl_proto::pb::control_server::Control;
+use llmctl_proto::pb::{
+    AttachRequest, CreateLoginCodeRequest, CreateLoginCodeResponse, FollowEventsRequest, GetOperationRequest,
+    GetOperationResponse, GetStatusRequest, GetStatusResponse, HelloRequest, HelloResponse,
+    ListOperationsRequest, ListOperationsResponse, PublishEventRequest, PublishEventResponse,
+    ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse, StopGatewayRequest,
+    StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, StopResult, SuspendOperationRequest,
+    SuspendOperationResponse,
+};
+use llmctl_proto::state::Operation;
+use llmctl_proto::time::UnixMs;
+use llmctl_proto::{PROTOCOL, VERSION};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{attach, follow};
+use crate::adopt::Adopter;
+use crate::hub::{Hub, Publish, StopOrder};
+use crate::operations::{Operations, VerbError};
+use crate::store::{EventQuery, OperationQuery, Store};
+use crate::web::Gateway;
+
+/// Default wait for the end of a stopped operation: the whole ladder of the slowest tool fits.
+const STOP_WAIT: Duration = Duration::from_secs(30);
+/// Facts of one operation that `GetOperation` gives.
+const FACTS: usize = 2_000;
+
+/// What the verbs act on.
+#[derive(Clone)]
+pub struct ControlDeps {
+    /// Events and the projection.
+    pub hub: Hub,
+    /// History.
+    pub store: Store,
+    /// Verbs on operations.
+    pub operations: Operations,
+    /// Operations without a link.
+    pub adopter: Adopter,
+    /// The web gateway.
+    pub gateway: Gateway,
+    /// Directories.
+    pub paths: Arc<Paths>,
+    /// All tasks.
+    pub tracker: TaskTracker,
+    /// End of the daemon.
+    pub shutdown: CancellationToken,
+    /// When the daemon became ready.
+    pub started_at: UnixMs,
+}
+
+/// The gRPC service.
+pub struct ControlService {
+    deps: ControlDeps,
+}
+
+impl ControlService {
+    /// Ties the service to what it acts on.
+    pub fn new(deps: ControlDeps) -> Self {
+        Self { deps }
+    }
+
+    fn check_protocol(request: &HelloRequest) -> Result<(), Status> {
+        if request.protocol == PROTOCOL {
+            return Ok(());
+        }
+        let older = if request.protocol < PROTOCOL { "llmctl" } else { "llmctld" };
+        Err(Status::failed_precondition(format!(
+            "llmctl {} speaks protocol {}, llmctld {VERSION} speaks protocol {PROTOCOL}: {older} is older. Install both \
+             from one build, then run `llmctl daemon restart`; running operations go on meanwhile",
+            request.version, request.protocol
+        )))
+    }
+
+    async fn stop_one(&self, prefix: &str, order: StopOrder, wait: Duration) -> StopResult {
+        let stopped = match self.deps.operations.get(prefix).await {
+            Ok(operation) => self.deps.operations.stop(&operation.operation_id, order, wait).await,
+            Err(error) => Err(error),
+        };
+        match stopped {
+            Ok(operation) => StopResult {
+                id: operation.operation_id.to_string(),
+                operation: json(&operation),
+                ..StopResult::default()
+            },
+            Err(VerbError { code, message, operation }) => StopResult {
+                id: operation.as_ref().map_or_else(|| prefix.to_owned(), |o| o.operation_id.to_string()),
+                operation: operation.map(|o| json(&o)).unwrap_or_default(),
+                code: code.to_owned(),
+                message,
+            },
+        }
+    }
+
+    async fn older(
+        &self,
+        request: &ListOperationsRequest,
+        have: &[Operation],
+    ) -> Result<Vec<Operation>, Status> {
+        let oldest = have.last().map(|o| o.operation_id.clone());
+        let before = match request.before.as_str() {
+            "" => oldest,
+            text => Some(text.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?),
+        };
+        Ok(self
+            .deps
+            .store
+            .operations(OperationQuery { before, limit: 5_000, ..OperationQuery::default() })
+            .await?)
+    }
+}
+
+fn json(operation: &Operation) -> String {
+    serde_json::to_string(operation).unwrap_or_default()
+}
+
+fn wanted(request: &ListOperationsRequest, operation: &Operation) -> bool {
+    let is = |filter: &str, value: Option<&str>| filter.is_empty() || value == Some(filter);
+    (request.states.is_empty() || request.states.iter().any(|s| s == operation.state.as_str()))
+        && is(&request.tool, operation.tool.as_deref())
+        && is(&request.model, operation.model.as_deref())
+        && is(&request.agent, operation.agent.as_deref())
+        && operation.submitted_at.0 >= request.since_ms
+        && (request.before.is_empty() || operation.operation_id.as_str() < request.before.as_str())
+}
+
+#[tonic::async_trait]
+impl Control for ControlService {
+    type AttachStream = attach::DownStream;
+    type FollowEventsStream = follow::EventStream;
+
+    async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloResponse>, Status> {
+        Self::check_protocol(request.get_ref())?;
+        Ok(Response::new(HelloResponse {
+            protocol: PROTOCOL,
+            version: VERSION.to_owned(),
+            pid: std::process::id(),
+            epoch: self.deps.hub.epoch().to_string(),
+            http_addr: self.deps.gateway.addr().map(|a| a.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<AttachRequest>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        attach::open(self.deps.clone(), request.into_inner()).await.map(Response::new)
+    }
+
+    async fn publish_event(
+        &self,
+        request: Request<PublishEventRequest>,
+    ) -> Result<Response<PublishEventResponse>, Status> {
+        let wire = request.into_inner().event.ok_or_else(|| Status::invalid_argument("no event given"))?;
+        check_emittable(&wire.r#type).map_err(Status::invalid_argument)?;
+        if wire.data.len() > MAX_EVENT_BYTES {
+            return Err(Status::invalid_argument(format!(
+                "the payload has {} bytes, at most {MAX_EVENT_BYTES} are allowed",
+                wire.data.len()
+            )));
+        }
+        let event =
+            Event::parse(&wire.r#type, &wire.data).map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let publish = Publish { at: UnixMs(wire.at_ms), data: event.data_json(), ..Publish::own(event) };
+        let cursor = self.deps.hub.publish_durably(publish).await?;
+        Ok(Response::new(PublishEventResponse { cursor: cursor.to_string() }))
+    }
+
+    async fn list_operations(
+        &self,
+        request: Request<ListOperationsRequest>,
+    ) -> Result<Response<ListOperationsResponse>, Status> {
+        let request = request.into_inner();
+        let limit = if request.limit == 0 { 50 } else { request.limit.min(500) } as usize;
+        let (known, _) = self.deps.hub.list().await?;
+        let mut found: Vec<String> =
+            known.iter().filter(|o| wanted(&request, o)).take(limit).map(json).collect();
+        // The projection holds the newest; older ones are asked of the store only when they are wanted.
+        if found.len() < limit && known.len() >= llmctl_proto::state::ENDED_KEPT {
+            let older = self.older(&request, &known).await?;
+            found.extend(older.iter().filter(|o| wanted(&request, o)).take(limit - found.len()).map(json));
+        }
+        Ok(Response::new(ListOperationsResponse { operations: found }))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<GetOperationRequest>,
+    ) -> Result<Response<GetOperationResponse>, Status> {
+        let operation = self.deps.operations.get(&request.get_ref().id).await?;
+        let query = EventQuery {
+            operation_id: Some(operation.operation_id.clone()),
+            limit: FACTS,
+            newest: true,
+            ..EventQuery::default()
+        };
+        let facts = self.deps.store.events(query).await?;
+        Ok(Response::new(GetOperationResponse { operation: json(&operation), facts }))
+    }
+
+    async fn stop_operations(
+        &self,
+        request: Request<StopOperationsRequest>,
+    ) -> Result<Response<StopOperationsResponse>, Status> {
+        let request = request.into_inner();
+        let ids = if request.all {
+            let (known, _) = self.deps.hub.list().await?;
+            known.iter().filter(|o| !o.state.is_final()).map(|o| o.operation_id.to_string()).collect()
+        } else {
+            request.ids
+        };
+        let order = StopOrder {
+            via: request.via,
+            reason: Some(request.reason).filter(|r| !r.is_empty()),
+            force: request.force,
+            grace_ms: Some(request.grace_ms).filter(|g| *g > 0),
+        };
+        let wait = if request.wait_ms == 0 { STOP_WAIT } else { Duration::from_millis(request.wait_ms) };
+        let results = join_all(ids.iter().map(|id| self.stop_one(id, order.clone(), wait))).await;
+        Ok(Response::new(StopOperationsResponse { results }))
+    }
+
+    async fn suspend_operation(
+        &self,
+        request: Request<SuspendOperationRequest>,
+    ) -> Result<Response<SuspendOperationResponse>, Status> {
+        let request = request.into_inner();
+        let operation = self.deps.operations.get(&request.id).await?;
+        let operation = self.deps.operations.suspend(&operation.operation_id, request.suspend).await?;
+        Ok(Response::new(SuspendOperationResponse { operation: json(&operation) }))
+    }
+
+    async fn follow_events(
+        &self,
+        request: Request<FollowEventsRequest>,
+    ) -> Result<Response<Self::FollowEventsStream>, Status> {
+        follow::open(self.deps.clone(), request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        let status = crate::health::status(&self.deps).await?;
+        Ok(Response::new(GetStatusResponse { status: status.to_string() }))
+    }
+
+    async fn shutdown(
+        &self,
+        request: Request<ShutdownRequest>,
+    ) -> Result<Response<ShutdownResponse>, Status> {
+        tracing::info!(reason = request.get_ref().reason, "asked to stop");
+        self.deps.shutdown.cancel();
+        Ok(Response::new(ShutdownResponse { pid: std::process::id() }))
+    }
+
+    async fn start_gateway(
+        &self,
+        request: Request<StartGatewayRequest>,
+    ) -> Result<Response<StartGatewayResponse>, Status> {
+        let request = request.into_inner();
+        let host = Some(request.host).filter(|h| !h.is_empty());
+        let port = match request.port {
+            0 => None,
+            port => Some(
+                u16::try_from(port).map_err(|_| Status::invalid_argument(format!("no such port: {port}")))?,
+            ),
+        };
+        let (addr, already_running) = self.deps.gateway.start(host, port).await?;
+        Ok(Response::new(StartGatewayResponse { http_addr: addr.to_string(), already_running }))
+    }
+
+    async fn stop_gateway(
+        &self,
+        _: Request<StopGatewayRequest>,
+    ) -> Result<Response<StopGatewayResponse>, Status> {
+        let was_running = self.deps.gateway.addr().is_some();
+        self.deps.gateway.stop().await;
+        Ok(Response::new(StopGatewayResponse { was_running }))
+    }
+
+    async fn create_login_code(
+        &self,
+        _: Request<CreateLoginCodeRequest>,
+    ) -> Result<Response<CreateLoginCodeResponse>, Status> {
+        let addr = self.deps.gateway.addr();
+        let addr = addr.ok_or_else(|| {
+            Status::failed_precondition(
+                "the dashboard is not running; start it with `llmctl dashboard start`",
+            )
+        })?;
+        let code = self.deps.gateway.login_code()?;
+        Ok(Response::new(CreateLoginCodeResponse { code, http_addr: addr.to_string(), valid_s: 60 }))
+    }
+}

@@ -1,0 +1,218 @@
+//! The verbs on operations, as control and the gateway both offer them: find, stop, suspend.
+//!
+//! A verb returns only when the state it speaks of is true. A runner without a link is reached through the wish in
+//! its operation's directory, so an operation started without a daemon can be stopped like any other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llmctl_proto::event::{StopBy, StopVia};
+use llmctl_proto::ids::{OperationId, ResolveError};
+use llmctl_proto::opdir::{OperationDir, Wish};
+use llmctl_proto::paths::Paths;
+use llmctl_proto::process::Signal;
+use llmctl_proto::state::{Operation, OperationState};
+
+use crate::adopt::Adopter;
+use crate::hub::{Directive, Hub, HubError, StopOrder};
+use crate::store::{OperationQuery, Store, StoreError};
+
+/// How long a suspended or resumed operation gets to say so.
+const SUSPEND_WAIT: Duration = Duration::from_secs(5);
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct VerbError {
+    /// Stable code, as in the HTTP interface.
+    pub code: &'static str,
+    /// A sentence.
+    pub message: String,
+    /// The operation as it is, when it was found.
+    pub operation: Option<Box<Operation>>,
+}
+
+impl VerbError {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), operation: None }
+    }
+
+    fn of(code: &'static str, message: impl Into<String>, operation: Operation) -> Self {
+        Self { code, message: message.into(), operation: Some(Box::new(operation)) }
+    }
+}
+
+impl From<HubError> for VerbError {
+    fn from(error: HubError) -> Self {
+        Self::new("stopping", error.to_string())
+    }
+}
+
+impl From<StoreError> for VerbError {
+    fn from(error: StoreError) -> Self {
+        Self::new("store_unavailable", error.to_string())
+    }
+}
+
+impl From<ResolveError> for VerbError {
+    fn from(error: ResolveError) -> Self {
+        let code = match error {
+            ResolveError::NotFound(_) => "operation_not_found",
+            ResolveError::Ambiguous { .. } => "ambiguous_id",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// The verbs; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    hub: Hub,
+    store: Store,
+    paths: Arc<Paths>,
+    adopter: Adopter,
+}
+
+impl Operations {
+    /// Ties the verbs to what they act on.
+    pub fn new(hub: Hub, store: Store, paths: Arc<Paths>, adopter: Adopter) -> Self {
+        Self { hub, store, paths, adopter }
+    }
+
+    /// Finds one operation, in the projection or in the store, by any unique prefix.
+    ///
+    /// # Errors
+    /// None or several match, or the daemon is stopping.
+    pub async fn get(&self, prefix: &str) -> Result<Arc<Operation>, VerbError> {
+        match self.hub.get(prefix).await? {
+            Ok(operation) => Ok(operation),
+            Err(error @ ResolveError::Ambiguous { .. }) => Err(error.into()),
+            Err(error @ ResolveError::NotFound(_)) => {
+                let bare = prefix.strip_prefix("exec-").unwrap_or(prefix);
+                if bare.is_empty() {
+                    return Err(error.into());
+                }
+                let query = OperationQuery {
+                    prefix: Some(format!("exec-{bare}")),
+                    limit: 9,
+                    ..OperationQuery::default()
+                };
+                let mut found = self.store.operations(query).await?;
+                match found.len() {
+                    0 => Err(error.into()),
+                    1 => Ok(Arc::new(found.swap_remove(0))),
+                    count => Err(ResolveError::Ambiguous {
+                        prefix: prefix.to_owned(),
+                        count,
+                        examples: found.iter().take(8).map(|o| o.operation_id.to_string()).collect(),
+                    }
+                    .into()),
+                }
+            }
+        }
+    }
+
+    /// Stops an operation and waits for its end. Repeated calls join the first.
+    ///
+    /// # Errors
+    /// Not found, ended already, its runner cannot be reached, or it did not end within `wait`.
+    pub async fn stop(
+        &self,
+        id: &OperationId,
+        order: StopOrder,
+        wait: Duration,
+    ) -> Result<Operation, VerbError> {
+        let operation = self.get(id.as_str()).await?;
+        if operation.state.is_final() {
+            let text = format!("operation {id} has already ended ({})", operation.state.as_str());
+            return Err(VerbError::of("operation_ended", text, operation.as_ref().clone()));
+        }
+        let ended = self.hub.wait_for(id.clone(), OperationState::is_final);
+        if !self.hub.direct(id.clone(), Directive::Stop(order.clone())).await? {
+            let wish = Wish::Stop {
+                by: StopBy::User,
+                via: via_of(&order.via),
+                reason: order.reason,
+                force: order.force,
+                grace_ms: order.grace_ms,
+            };
+            self.lay_down(id, &wish).await?;
+        }
+        match tokio::time::timeout(wait, ended).await {
+            Ok(operation) => Ok(operation?),
+            Err(_) => {
+                let operation = self.get(id.as_str()).await?;
+                let text = format!(
+                    "operation {id} is still {} after {} s",
+                    operation.state.as_str(),
+                    wait.as_secs()
+                );
+                Err(VerbError::of("timeout", text, operation.as_ref().clone()))
+            }
+        }
+    }
+
+    /// Suspends or resumes an operation's process group and waits until it is so.
+    ///
+    /// # Errors
+    /// Not found, not running, not possible for its kind, or it did not happen in time.
+    pub async fn suspend(&self, id: &OperationId, suspend: bool) -> Result<Operation, VerbError> {
+        let operation = self.get(id.as_str()).await?;
+        let wanted: fn(OperationState) -> bool = if suspend {
+            |state| state == OperationState::Paused || state.is_final()
+        } else {
+            |state| state != OperationState::Paused
+        };
+        let runs = matches!(
+            operation.state,
+            OperationState::Running | OperationState::Paused | OperationState::Detached
+        );
+        if !runs {
+            let text = format!("operation {id} is {}, not running", operation.state.as_str());
+            return Err(VerbError::of("operation_not_running", text, operation.as_ref().clone()));
+        }
+        let done = self.hub.wait_for(id.clone(), wanted);
+        if !self.hub.direct(id.clone(), Directive::Suspend(suspend)).await? {
+            self.lay_down(id, if suspend { &Wish::Pause } else { &Wish::Resume }).await?;
+        }
+        match tokio::time::timeout(SUSPEND_WAIT, done).await {
+            Ok(operation) => Ok(operation?),
+            Err(_) => {
+                let text = format!("operation {id} did not follow within {} s", SUSPEND_WAIT.as_secs());
+                Err(VerbError::of("timeout", text, operation.as_ref().clone()))
+            }
+        }
+    }
+
+    /// Tells a runner without a link, through its operation's directory and SIGUSR1.
+    async fn lay_down(&self, id: &OperationId, wish: &Wish) -> Result<(), VerbError> {
+        let dir = OperationDir::of(&self.paths, id);
+        let runner = dir.read().ok().map(|file| file.runner);
+        let told = runner.filter(llmctl_proto::process::Identity::is_alive).is_some_and(|runner| {
+            dir.write_wish(wish).is_ok()
+                && runner.signal(Signal::USR1).is_ok()
+                // A suspended runner hears nothing until it goes on.
+                && runner.signal(Signal::CONT).is_ok()
+        });
+        if told {
+            return Ok(());
+        }
+        // Its runner is gone: what it left is taken in now, and its tool is ended.
+        self.adopter.look_now(id.clone()).await;
+        let operation = self.get(id.as_str()).await?;
+        if operation.state.is_final() {
+            return Ok(());
+        }
+        let text = format!("the runner of operation {id} cannot be reached");
+        Err(VerbError::of("runner_gone", text, operation.as_ref().clone()))
+    }
+}
+
+fn via_of(text: &str) -> StopVia {
+    match text {
+        "page" => StopVia::Page,
+        "api" => StopVia::Api,
+        "terminal" => StopVia::Terminal,
+        _ => StopVia::Cli,
+    }
+}
