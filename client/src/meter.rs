@@ -1,1 +1,244 @@
 //! Counts tokens and money of one operation, never twice.
+//!
+//! Usage is absolute for a message and replaced, a closing account replaces everything before it, output is never
+//! lowered. What nobody reported is unknown, which is not zero. Pure: time and prices are passed in, nothing is read.
+
+mod cost;
+
+use std::sync::Arc;
+
+use llmctl_proto::event::Spend;
+use llmctl_proto::money::PicoUsd;
+use llmctl_proto::price::PriceTable;
+use llmctl_proto::time::UnixMs;
+use llmctl_proto::usage::{Usage, UsageSource};
+
+use crate::tool::{AdapterEvent, ErrorClass, Final, ModelTotal, Outcome};
+
+pub use cost::{Drift, MeterRow};
+
+/// Messages kept apart; older ones are added up, since a tool no longer speaks of them.
+const MAX_MESSAGES: usize = 4096;
+/// Models kept apart; tokens of further ones have no price.
+const MAX_MODELS: usize = 256;
+/// Bytes of text that count as one token, while nothing better is known.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Tokens and money of one attempt.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    model: Option<String>,
+    provider: Option<String>,
+    started: UnixMs,
+    overrides: Option<Arc<PriceTable>>,
+    free: bool,
+    charged: bool,
+    /// The closing account, once there is one.
+    totals: Vec<ModelTotal>,
+    /// Messages since the closing account, or since the start.
+    messages: Vec<Message>,
+    /// Messages that had to make room, by model.
+    settled: Vec<(String, Usage)>,
+    reported: Option<Report>,
+    text_bytes: u64,
+    /// Text since the last report that said something of output.
+    unreported_bytes: u64,
+    /// The model did something that is paid for, reported or not.
+    worked: bool,
+    /// A provider answered a request with a refusal, which costs nothing.
+    refused: bool,
+    closed: Option<bool>,
+}
+
+#[derive(Debug, Clone)]
+struct Message {
+    model: Option<String>,
+    id: String,
+    usage: Usage,
+    complete: bool,
+}
+
+/// What the tool or the provider says it cost.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    amount: PicoUsd,
+    known_basis: bool,
+}
+
+impl Meter {
+    /// Makes a meter. `model` and `provider` are those of the request, `started` decides which price applies.
+    pub fn new(model: Option<&str>, provider: Option<&str>, started: UnixMs) -> Self {
+        Self {
+            model: model.map(str::to_owned),
+            provider: provider.map(str::to_owned),
+            started,
+            overrides: None,
+            free: false,
+            charged: false,
+            totals: Vec::new(),
+            messages: Vec::new(),
+            settled: Vec::new(),
+            reported: None,
+            text_bytes: 0,
+            unreported_bytes: 0,
+            worked: false,
+            refused: false,
+            closed: None,
+        }
+    }
+
+    /// Puts the user's own prices before the table that comes with the program.
+    pub fn set_prices(&mut self, prices: Arc<PriceTable>) {
+        self.overrides = Some(prices);
+    }
+
+    /// The model costs nothing: a local server or the practice model.
+    pub fn set_free(&mut self) {
+        self.free = true;
+    }
+
+    /// Reported costs come from whoever charges them, so they win over what we compute.
+    pub fn set_charged_by_provider(&mut self) {
+        self.charged = true;
+    }
+
+    /// The model as last named, by the stream or by the request.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Takes the next event of the stream.
+    pub fn observe(&mut self, event: &AdapterEvent) {
+        match event {
+            AdapterEvent::Init { model: Some(model), .. } => self.model = Some(model.clone()),
+            AdapterEvent::Text(bytes) => {
+                self.worked |= !bytes.is_empty();
+                self.text_bytes = self.text_bytes.saturating_add(bytes.len() as u64);
+                self.unreported_bytes = self.unreported_bytes.saturating_add(bytes.len() as u64);
+            }
+            AdapterEvent::Thinking | AdapterEvent::ToolStart(_) => self.worked = true,
+            AdapterEvent::Usage { model, message_id, usage, complete } => {
+                self.message(model.as_deref(), message_id, usage, *complete);
+            }
+            AdapterEvent::ModelTotals(totals) => {
+                self.totals.clone_from(totals);
+                self.messages.clear();
+                self.settled.clear();
+                self.unreported_bytes = 0;
+            }
+            AdapterEvent::CostReported { pico_usd, known_basis } => {
+                self.reported = Some(Report { amount: PicoUsd(*pico_usd), known_basis: *known_basis });
+            }
+            AdapterEvent::Retry { status: Some(_), .. } => self.refused = true,
+            AdapterEvent::Final(end) => self.refused |= is_refusal(end),
+            _ => {}
+        }
+    }
+
+    /// Ends the counting; `terminal` says that the stream had its closing frame.
+    pub fn close(&mut self, terminal: bool) {
+        self.closed = Some(terminal);
+    }
+
+    /// Tokens and money so far; after `close`, of the whole attempt.
+    pub fn spend(&self) -> Spend {
+        let (tokens, usage_source) = self.tokens();
+        let (amount, cost_basis) = self.cost(usage_source);
+        Spend {
+            tokens,
+            usage_source,
+            cost_nano_usd: amount.map(PicoUsd::nano),
+            cost_basis,
+            reported_cost_nano_usd: self.reported_amount().map(PicoUsd::nano),
+        }
+    }
+
+    fn message(&mut self, model: Option<&str>, id: &str, usage: &Usage, complete: bool) {
+        let same = |m: &&mut Message| {
+            m.id == id && (m.model.as_deref() == model || m.model.is_none() || model.is_none())
+        };
+        let before = if let Some(known) = self.messages.iter_mut().rev().find(same) {
+            let before = known.usage.output;
+            known.usage = Usage { output: usage.output.max(before), ..*usage };
+            known.usage.reasoning = known.usage.reasoning.min(known.usage.output);
+            known.complete |= complete;
+            known.model = known.model.take().or_else(|| model.map(str::to_owned));
+            before
+        } else {
+            self.make_room();
+            let (model, id) = (model.map(str::to_owned), id.to_owned());
+            self.messages.push(Message { model, id, usage: *usage, complete });
+            // The first output token of a message that begins is no report of its text.
+            1
+        };
+        self.worked |= !usage.is_zero();
+        if complete || usage.output > before {
+            self.unreported_bytes = 0;
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.messages.len() < MAX_MESSAGES {
+            return;
+        }
+        let oldest = self.messages.remove(0);
+        let mut model = oldest.model.unwrap_or_default();
+        if self.settled.len() >= MAX_MODELS && !self.settled.iter().any(|(known, _)| *known == model) {
+            // A name that no table has: its tokens stay counted, its price is unknown.
+            "(other models)".clone_into(&mut model);
+        }
+        match self.settled.iter_mut().find(|(known, _)| *known == model) {
+            Some((_, sum)) => *sum = sum.plus(&oldest.usage),
+            None => self.settled.push((model, oldest.usage)),
+        }
+    }
+
+    /// Tokens as they are shown, with our own estimate while the stream is open.
+    fn tokens(&self) -> (Usage, UsageSource) {
+        let guess = self.estimate();
+        let tokens = self.parts(0).iter().fold(Usage::default(), |sum, part| sum.plus(&part.usage));
+        if guess > 0 {
+            return (tokens.plus(&Usage { output: guess, ..Usage::default() }), UsageSource::Estimated);
+        }
+        if tokens.is_zero() {
+            return (tokens, UsageSource::None);
+        }
+        let whole = self.messages.iter().all(|m| m.complete) && !self.totals.iter().any(|row| row.estimated);
+        let source =
+            if self.closed == Some(true) && whole { UsageSource::Reported } else { UsageSource::Partial };
+        (tokens, source)
+    }
+
+    /// Output tokens that text promises beyond what was reported; none once the attempt is closed.
+    fn estimate(&self) -> u64 {
+        if self.closed.is_some() {
+            return 0;
+        }
+        let open = self.messages.last().filter(|m| !m.complete).map_or(0, |m| m.usage.output);
+        // Only the stale first token of a message under way is replaced; real reports reset the byte count.
+        self.unreported_bytes.div_ceil(BYTES_PER_TOKEN).saturating_sub(open.min(1))
+    }
+}
+
+/// Whether a failure means that no request was answered, so that nothing can have been charged.
+fn is_refusal(end: &Final) -> bool {
+    match &end.outcome {
+        Outcome::Failed { class, .. } => {
+            end.http_status.is_some()
+                || matches!(
+                    class,
+                    ErrorClass::BinaryMissing
+                        | ErrorClass::RateLimit
+                        | ErrorClass::Overloaded
+                        | ErrorClass::ModelUnavailable
+                        | ErrorClass::ContextWindow
+                        | ErrorClass::Auth
+                        | ErrorClass::Quota
+                )
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

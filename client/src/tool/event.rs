@@ -65,12 +65,16 @@ pub enum AdapterEvent {
 pub struct ModelTotal {
     /// Model as the tool names it.
     pub model: String,
+    /// Who served it, when the tool says so.
+    pub provider: Option<String>,
     /// Disjoint classes.
     pub usage: Usage,
     /// The tool's own price for the row, in pico-dollars.
     pub reported_pico_usd: Option<i64>,
     /// Whether that price has a known basis.
     pub known_basis: bool,
+    /// The tool estimated a part of it, since it was interrupted within a message.
+    pub estimated: bool,
 }
 
 /// A tool call as it begins.
@@ -134,6 +138,13 @@ pub struct Final {
     pub answer: Option<String>,
     /// HTTP status behind a failure.
     pub http_status: Option<u16>,
+}
+
+impl Final {
+    /// An end of which only the outcome is known.
+    pub fn of(outcome: Outcome) -> Self {
+        Self { outcome, answer: None, http_status: None }
+    }
 }
 
 /// How a run ended.
