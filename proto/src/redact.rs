@@ -1,1 +1,0 @@
-//! Removes secrets from text before it is stored or sent.
