@@ -6,6 +6,7 @@
 
 pub mod fake;
 pub mod http;
+pub mod local_model;
 pub mod price;
 pub mod proc;
 pub mod provider;

@@ -161,8 +161,12 @@ impl Sandbox {
         let words: Vec<String> = options.iter().map(|word| quoted(word)).collect();
         let fake = quoted(&fake.display().to_string());
         let script = format!("#!/bin/sh\nexec {fake} --as {} {} -- \"$@\"\n", quoted(name), words.join(" "));
-        let path = put(&self.path("bin").join(name), script.as_bytes());
-        set_mode(&path, 0o755);
+        let source = put(&self.path("tmp").join(format!("{name}.sh")), script.as_bytes());
+        let path = self.path("bin").join(name);
+        // Written by another process: if this one held the file open for writing while another thread forks,
+        // starting it would fail with "text file busy".
+        let copied = Command::new("install").args(["-m", "755"]).args([&source, &path]).status();
+        assert!(copied.is_ok_and(|status| status.success()), "cannot install {}", path.display());
         path
     }
 

@@ -60,6 +60,8 @@ pub struct Served {
     pub model: String,
     /// The prompt's last user text, at most 16 KiB.
     pub prompt: String,
+    /// Bytes of that text, blanks at its ends left out.
+    pub prompt_bytes: u64,
     /// The request brought the result of a tool call.
     pub after_tool: bool,
     /// Whether the answer was streamed.

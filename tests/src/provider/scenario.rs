@@ -160,7 +160,7 @@ pub fn long_text(kib: u32) -> String {
 }
 
 fn long_pieces(kib: u32) -> Vec<String> {
-    let line = |number: u32| format!("line {number:08} {:.<48}\n", "");
+    let line = |number: u32| format!("line {number:08} {:.<49}\n", "");
     (0..kib.min(16_384)).map(|piece| (0..16).map(|i| line(piece * 16 + i + 1)).collect()).collect()
 }
 
