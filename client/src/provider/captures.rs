@@ -157,4 +157,26 @@ proptest! {
             prop_assert_eq!(ends, 1, "{}", name);
         }
     }
+
+    #[test]
+    fn damaged_streams_do_no_harm(
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..60),
+        words in proptest::collection::vec(("[a-z.]{0,12}", "(\\{\"[a-z]{1,8}\":)?[\\[\\]{}\",:0-9a-z]{0,30}"), 0..6),
+    ) {
+        for (name, mut bytes, _) in captures() {
+            for (place, byte) in &damage {
+                let at = place.index(bytes.len());
+                bytes[at] = *byte;
+            }
+            let api = api_of(&name);
+            let events = decode(api, &[&bytes]);
+            let ends = events.iter().filter(|event| matches!(event, AdapterEvent::Final(_))).count();
+            prop_assert_eq!(ends, 1, "{}", name);
+            let mut decoder = Decoder::new(api);
+            let mut out = Vec::new();
+            for (word, data) in &words {
+                decoder.event(Some(word), data, &mut out);
+            }
+        }
+    }
 }
