@@ -1,0 +1,279 @@
+//! The providers llmctl knows without configuration, and how the environment names their keys.
+//!
+//! A table and three functions. The environment is handed in as a lookup and never read here; an empty variable
+//! counts as unset.
+
+use super::request::{Api, ProviderSpec, Secret};
+
+/// Environment variable with any OpenAI-compatible address.
+pub const CUSTOM_BASE_URL: &str = "LLMCTL_BASE_URL";
+/// Environment variable with the key for it; optional.
+pub const CUSTOM_KEY: &str = "LLMCTL_API_KEY";
+/// Environment variable with the API it speaks, by its name in configuration; `openai` when unset.
+pub const CUSTOM_API: &str = "LLMCTL_API";
+/// Name of the provider behind `LLMCTL_BASE_URL`.
+pub const CUSTOM: &str = "custom";
+
+/// A provider of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Name in configuration and on the command line.
+    pub name: &'static str,
+    /// Its id in the price table.
+    pub price_id: &'static str,
+    /// Wire format at the usual address.
+    pub api: Api,
+    /// Wire format when the environment gives another address: what compatible servers speak.
+    pub api_elsewhere: Api,
+    /// Usual address.
+    pub base_url: &'static str,
+    /// Environment variables of the key, first match wins.
+    pub key_envs: &'static [&'static str],
+    /// Environment variables of the address, first match wins.
+    pub base_url_envs: &'static [&'static str],
+    /// Model used when none is asked for.
+    pub default_model: &'static str,
+}
+
+/// A provider that cannot be used yet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// No key in the environment.
+    #[error("no key: set {}", .names.join(" or "))]
+    NoKey {
+        /// The variables looked for.
+        names: Vec<&'static str>,
+    },
+    /// `LLMCTL_BASE_URL` is not set.
+    #[error("no address: set {CUSTOM_BASE_URL}")]
+    NoAddress,
+    /// `LLMCTL_API` names no API.
+    #[error("{CUSTOM_API} is {given:?}; it must be anthropic, openai, openai_responses, gemini or ollama")]
+    UnknownApi {
+        /// What it is set to.
+        given: String,
+    },
+}
+
+/// One line of the table of providers that speak Chat Completions.
+const fn chat(
+    name: &'static str,
+    price_id: &'static str,
+    base_url: &'static str,
+    key_envs: &'static [&'static str],
+    default_model: &'static str,
+) -> Known {
+    Known {
+        name,
+        price_id,
+        api: Api::Chat,
+        api_elsewhere: Api::Chat,
+        base_url,
+        key_envs,
+        base_url_envs: &[],
+        default_model,
+    }
+}
+
+/// The catalogue, in the order in which routing tries it.
+pub const KNOWN: &[Known] = &[
+    Known {
+        name: "anthropic",
+        price_id: "anthropic",
+        api: Api::Anthropic,
+        api_elsewhere: Api::Anthropic,
+        base_url: "https://api.anthropic.com",
+        key_envs: &["ANTHROPIC_API_KEY"],
+        base_url_envs: &["ANTHROPIC_BASE_URL"],
+        default_model: "claude-sonnet-5-5",
+    },
+    Known {
+        name: "openai",
+        price_id: "openai",
+        api: Api::Responses,
+        api_elsewhere: Api::Chat,
+        base_url: "https://api.openai.com/v1",
+        key_envs: &["OPENAI_API_KEY"],
+        base_url_envs: &["OPENAI_BASE_URL"],
+        default_model: "gpt-6.1-terra",
+    },
+    Known {
+        name: "gemini",
+        price_id: "google",
+        api: Api::Gemini,
+        api_elsewhere: Api::Gemini,
+        base_url: "https://generativelanguage.googleapis.com",
+        key_envs: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        base_url_envs: &["GOOGLE_GEMINI_BASE_URL"],
+        default_model: "gemini-3.8-flash",
+    },
+    chat(
+        "openrouter",
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        &["OPENROUTER_API_KEY"],
+        "openrouter/auto",
+    ),
+    chat("mistral", "mistral", "https://api.mistral.ai/v1", &["MISTRAL_API_KEY"], "mistral-medium-latest"),
+    chat("groq", "groq", "https://api.groq.com/openai/v1", &["GROQ_API_KEY"], "openai/gpt-oss-120b"),
+    chat("deepseek", "deepseek", "https://api.deepseek.com/v1", &["DEEPSEEK_API_KEY"], "deepseek-chat"),
+    chat("xai", "x-ai", "https://api.x.ai/v1", &["XAI_API_KEY"], "grok-4.7"),
+    chat("together", "together", "https://api.together.xyz/v1", &["TOGETHER_API_KEY"], "openai/gpt-oss-120b"),
+    chat("cerebras", "cerebras", "https://api.cerebras.ai/v1", &["CEREBRAS_API_KEY"], "gpt-oss-120b"),
+    chat(
+        "fireworks",
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        &["FIREWORKS_API_KEY"],
+        "accounts/fireworks/models/gpt-oss-120b",
+    ),
+    chat("moonshot", "moonshotai", "https://api.moonshot.ai/v1", &["MOONSHOT_API_KEY"], "kimi-k3"),
+    // No version in the path: the whole address keeps one from being added.
+    chat(
+        "perplexity",
+        "perplexity",
+        "https://api.perplexity.ai/chat/completions",
+        &["PERPLEXITY_API_KEY", "PPLX_API_KEY"],
+        "sonar",
+    ),
+];
+
+/// The provider of that name.
+pub fn find(name: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.name == name)
+}
+
+impl Known {
+    /// The provider as the environment completes it.
+    ///
+    /// # Errors
+    /// When no variable holds a key. With an address from the environment the key is optional: a local proxy
+    /// may need none.
+    pub fn spec(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<ProviderSpec, NotReady> {
+        let key = first(self.key_envs, env);
+        let moved = first(self.base_url_envs, env).filter(|(_, url)| !same_host(url, self.base_url));
+        if key.is_none() && moved.is_none() {
+            return Err(NotReady::NoKey { names: self.key_envs.to_vec() });
+        }
+        let (api, base_url) = match moved {
+            Some((_, url)) => (self.api_elsewhere, url),
+            None => (self.api, self.base_url.to_owned()),
+        };
+        Ok(ProviderSpec {
+            name: self.name.to_owned(),
+            api,
+            base_url,
+            key_env: Some(key.as_ref().map_or(self.key_envs[0], |(name, _)| name).to_owned()),
+            key: key.map(|(_, key)| Secret::new(&key)),
+            headers: Vec::new(),
+        })
+    }
+}
+
+/// The provider behind `LLMCTL_BASE_URL`, with `LLMCTL_API_KEY` and `LLMCTL_API`.
+///
+/// # Errors
+/// When there is no address or the API is unknown.
+pub fn custom(env: &dyn Fn(&str) -> Option<String>) -> Result<ProviderSpec, NotReady> {
+    let (_, base_url) = first(&[CUSTOM_BASE_URL], env).ok_or(NotReady::NoAddress)?;
+    let api = match first(&[CUSTOM_API], env) {
+        None => Api::Chat,
+        Some((_, given)) => Api::parse(&given).ok_or(NotReady::UnknownApi { given })?,
+    };
+    Ok(ProviderSpec {
+        name: CUSTOM.to_owned(),
+        api,
+        base_url,
+        key: first(&[CUSTOM_KEY], env).map(|(_, key)| Secret::new(&key)),
+        key_env: Some(CUSTOM_KEY.to_owned()),
+        headers: Vec::new(),
+    })
+}
+
+/// Every known provider by name, the custom one first, each ready or with the reason why not.
+pub fn all(env: &dyn Fn(&str) -> Option<String>) -> Vec<(&'static str, Result<ProviderSpec, NotReady>)> {
+    let known = KNOWN.iter().map(|known| (known.name, known.spec(env)));
+    std::iter::once((CUSTOM, custom(env))).chain(known).collect()
+}
+
+/// The first of the variables that is set and not blank.
+fn first<'n>(names: &[&'n str], env: &dyn Fn(&str) -> Option<String>) -> Option<(&'n str, String)> {
+    names.iter().find_map(|name| {
+        let value = env(name)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| (*name, value.to_owned()))
+    })
+}
+
+fn same_host(one: &str, other: &str) -> bool {
+    let host =
+        |url: &str| url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_ascii_lowercase));
+    host(one).is_some() && host(one) == host(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::request::{ChatRequest, build};
+
+    fn env<'v>(pairs: &'v [(&'v str, &'v str)]) -> impl Fn(&str) -> Option<String> + 'v {
+        move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn an_empty_environment_makes_nothing_ready_and_says_what_is_missing() {
+        for (name, spec) in all(&env(&[])) {
+            assert!(spec.is_err(), "{name}");
+        }
+        let error =
+            find("gemini").expect("known").spec(&env(&[("GEMINI_API_KEY", "  ")])).expect_err("blank");
+        assert_eq!(error.to_string(), "no key: set GEMINI_API_KEY or GOOGLE_API_KEY");
+    }
+
+    #[test]
+    fn the_first_key_variable_wins() {
+        let both = [("GOOGLE_API_KEY", "second-key"), ("GEMINI_API_KEY", "first-key")];
+        let spec = find("gemini").expect("known").spec(&env(&both)).expect("ready");
+        assert_eq!(spec.key, Some(Secret::new("first-key")));
+        assert_eq!(spec.key_env.as_deref(), Some("GEMINI_API_KEY"));
+    }
+
+    #[test]
+    fn openai_elsewhere_speaks_chat_and_needs_no_key() {
+        let openai = find("openai").expect("known");
+        let spec = openai.spec(&env(&[("OPENAI_BASE_URL", "http://127.0.0.1:4000")])).expect("ready");
+        assert_eq!((spec.api, spec.key), (Api::Chat, None));
+        let usual = [("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "https://api.openai.com/v1/")];
+        assert_eq!(openai.spec(&env(&usual)).expect("ready").api, Api::Responses);
+    }
+
+    #[test]
+    fn any_compatible_address_works_with_and_without_a_key() {
+        let spec = custom(&env(&[(CUSTOM_BASE_URL, "http://h/v1")])).expect("ready");
+        assert_eq!((spec.name.as_str(), spec.api, spec.key), (CUSTOM, Api::Chat, None));
+        let full = [(CUSTOM_BASE_URL, "http://h"), (CUSTOM_KEY, "k"), (CUSTOM_API, "Anthropic")];
+        assert_eq!(custom(&env(&full)).expect("ready").api, Api::Anthropic);
+        let wrong = custom(&env(&[(CUSTOM_BASE_URL, "http://h"), (CUSTOM_API, "soap")]));
+        assert_eq!(wrong, Err(NotReady::UnknownApi { given: "soap".into() }));
+    }
+
+    #[test]
+    fn every_line_of_the_table_makes_a_request_to_its_own_host() {
+        for known in KNOWN {
+            let spec =
+                known.spec(&|name| known.key_envs.contains(&name).then(|| "k".to_owned())).expect("ready");
+            let ask = ChatRequest {
+                model: known.default_model.into(),
+                prompt: "Hi".into(),
+                max_output_tokens: None,
+            };
+            let uri = build(&spec, &ask).expect("builds").uri().to_string();
+            assert!(uri.starts_with("https://") && same_host(&uri, known.base_url), "{uri}");
+            assert_eq!(KNOWN.iter().filter(|other| other.name == known.name).count(), 1);
+        }
+        let perplexity = find("perplexity").expect("known").spec(&|_| Some("k".to_owned())).expect("ready");
+        let ask = ChatRequest { model: "sonar".into(), prompt: "Hi".into(), max_output_tokens: None };
+        let uri = build(&perplexity, &ask).expect("builds").uri().to_string();
+        assert_eq!(uri, "https://api.perplexity.ai/chat/completions");
+    }
+}
