@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Partial, PartialFile, StopBy, StopVia, Stream};
 use crate::ids::OperationId;
-use crate::paths::{Paths, private_file, replace_file};
+use crate::paths::{Paths, private_file, replace_file_unsynced};
 use crate::process::Identity;
 use crate::time::UnixMs;
 
@@ -99,7 +99,7 @@ impl OperationDir {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, file: &OperationFile) -> io::Result<()> {
-        replace_file(&self.root.join("operation.json"), &to_json(file)?)
+        replace_file_unsynced(&self.root.join("operation.json"), &to_json(file)?)
     }
 
     /// Reads `operation.json`.
@@ -115,7 +115,7 @@ impl OperationDir {
     /// # Errors
     /// It cannot be written.
     pub fn write_wish(&self, wish: &Wish) -> io::Result<()> {
-        replace_file(&self.root.join("request.json"), &to_json(wish)?)
+        replace_file_unsynced(&self.root.join("request.json"), &to_json(wish)?)
     }
 
     /// Takes the wish that was laid down.

@@ -204,13 +204,28 @@ pub fn private_file() -> OpenOptions {
 /// # Errors
 /// Any step fails; the old file is then as it was.
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, true)
+}
+
+/// Replaces a file as `replace_file` does, without waiting for the disk: whole after a kill, not after a power
+/// failure. For what is worth nothing after a reboot.
+///
+/// # Errors
+/// Any step fails; the old file is then as it was.
+pub fn replace_file_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, false)
+}
+
+fn replace(path: &Path, content: &[u8], sync: bool) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let write = || -> io::Result<()> {
         let mut file = private_file().write(true).create(true).truncate(true).open(&temporary)?;
         file.write_all(content)?;
-        file.sync_data()?;
+        if sync {
+            file.sync_data()?;
+        }
         fs::rename(&temporary, path)
     };
     write().inspect_err(|_| {

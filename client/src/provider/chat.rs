@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use llmctl_proto::money::PicoUsd;
 use llmctl_proto::usage::Usage;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::decimal::pico_usd;
 use super::decode::{self, Draft, OPEN_CALLS, Track};
 use crate::tool::{AdapterEvent, Outcome, ToolKind};
 
@@ -203,7 +203,11 @@ fn charged(data: &str) -> Option<i64> {
         #[serde(borrow)]
         cost: &'a RawValue,
     }
-    pico_usd(serde_json::from_str::<Chunk<'_>>(data).ok()?.usage.cost.get())
+    let text = serde_json::from_str::<Chunk<'_>>(data).ok()?.usage.cost.get();
+    let text = text.trim().trim_matches('"');
+    // Finer than a pico-dollar is float noise.
+    let amount = PicoUsd::parse(text).or_else(|_| PicoUsd::parse_reported(text)).ok()?;
+    (amount.0 >= 0).then_some(amount.0)
 }
 
 #[cfg(test)]

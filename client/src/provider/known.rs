@@ -98,7 +98,7 @@ pub const KNOWN: &[Known] = &[
         default_model: "gpt-6.1-terra",
     },
     Known {
-        name: "gemini",
+        name: "google",
         price_id: "google",
         api: Api::Gemini,
         api_elsewhere: Api::Gemini,

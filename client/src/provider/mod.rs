@@ -6,7 +6,6 @@
 
 pub mod anthropic;
 pub mod chat;
-mod decimal;
 pub mod decode;
 pub mod error;
 #[cfg(test)]

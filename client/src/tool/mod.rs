@@ -20,7 +20,7 @@ pub use event::{AdapterEvent, ErrorClass, Final, ModelTotal, Outcome, ToolCall, 
 pub use gemini::GeminiStream;
 pub use lines::{CUT_MARKER, Line, Lines, MAX_LINE_BYTES};
 pub use opencode::OpencodeStream;
-pub use spec::{Capabilities, Launch, LaunchRequest, OPERATION_ENV, PromptVia, StopPlan, ToolSpec};
+pub use spec::{Capabilities, Launch, LaunchRequest, OPERATION_ENV, PromptVia, ToolSpec};
 pub use template::{Placeholder, Template, TemplateError, TemplateValues};
 pub use text::TextStream;
 

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use llmctl_proto::process::StopPlan;
+
 use super::Parser;
 
 /// What a tool says while it runs; shown to people, so that "0 tokens so far" is honest.
@@ -19,15 +21,6 @@ pub struct Capabilities {
     pub cost: bool,
     /// Interrupted, it still writes its closing frame.
     pub graceful_stop: bool,
-}
-
-/// How long each rung of the stop ladder waits. Both are upper limits beside those of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StopPlan {
-    /// After SIGINT to the tool's process group.
-    pub interrupt_grace: Duration,
-    /// After SIGTERM to the tool's process group; then the whole tree is killed.
-    pub terminate_grace: Duration,
 }
 
 /// One tool.

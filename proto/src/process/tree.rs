@@ -25,6 +25,23 @@ pub fn children_of(pid: u32) -> Vec<Identity> {
         .collect()
 }
 
+/// Live direct children of this process, from the kernel's own list where it keeps one.
+pub fn own_children() -> Vec<Identity> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let mut found = Vec::new();
+    for task in tasks.flatten() {
+        match fs::read_to_string(task.path().join("children")) {
+            Ok(list) => {
+                found.extend(list.split_ascii_whitespace().filter_map(|pid| Identity::of(pid.parse().ok()?)));
+            }
+            // A thread that ended meanwhile has no children; a kernel without the list is asked the long way.
+            Err(_) if task.path().exists() => return children_of(std::process::id()),
+            Err(_) => {}
+        }
+    }
+    found
+}
+
 /// Live processes below any of `roots` by parent links, the roots themselves included.
 pub fn descendants(roots: &[u32]) -> Vec<Identity> {
     let mut by_parent: HashMap<u32, Vec<u32>> = HashMap::new();

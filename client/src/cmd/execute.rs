@@ -1,0 +1,226 @@
+//! `llmctl execute`: a prompt on a tool or model, in the foreground or detached.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use llmctl_proto::event::Verdict;
+use llmctl_proto::ids::OperationId;
+use llmctl_proto::paths::Paths;
+use serde::{Deserialize, Serialize};
+
+use super::{print, println};
+use crate::cli;
+use crate::error::{CliError, Exit, Outcome};
+use crate::execute::prompt::{Prompt, Source};
+use crate::execute::request::ExecuteRequest;
+use crate::execute::{self, Mode, Options, Show, millis};
+use crate::term::{Table, one_line};
+
+/// What a detached runner gets on its standard input, before the prompt.
+#[derive(Debug, Serialize, Deserialize)]
+struct Handover {
+    operation_id: OperationId,
+    request: ExecuteRequest,
+    no_daemon: bool,
+}
+
+pub(super) async fn run(paths: &Paths, args: cli::Execute) -> Outcome {
+    let source = match (&args.prompt, &args.prompt_text) {
+        (_, Some(text)) => Source::Text(text.clone()),
+        (Some(value), None) => Source::parse(value)?,
+        (None, None) => return Err(CliError::usage("no prompt given").hint("use --prompt FILE")),
+    };
+    let prompt = source.read()?;
+    let request = ExecuteRequest {
+        model: Some(args.model),
+        tool: args.tool,
+        agent: args.agent,
+        task_type: args.task_type,
+        max_cost_nano_usd: args.max_cost,
+        timeout_ms: args.timeout.map(millis),
+        cwd: working_directory(args.cwd)?,
+        extra_args: args.extra_args,
+        retry_of: None,
+        prompt_file: prompt.file.clone(),
+        prompt_sha256: prompt.info().sha256,
+    };
+    if args.dry_run {
+        return dry_run(paths, &request, args.json).await;
+    }
+    let run = Run {
+        detach: args.detach,
+        json: args.json,
+        quiet: args.quiet,
+        raw: args.raw,
+        no_daemon: args.no_daemon,
+    };
+    start(paths, request, prompt, run).await
+}
+
+/// How a new operation is run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) detach: bool,
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) raw: bool,
+    pub(super) no_daemon: bool,
+}
+
+pub(super) async fn start(paths: &Paths, request: ExecuteRequest, prompt: Prompt, run: Run) -> Outcome {
+    let id = OperationId::new();
+    if run.detach {
+        let handover = Handover { operation_id: id, request, no_daemon: run.no_daemon };
+        return detach(&handover, &prompt, run.json);
+    }
+    let options = Options {
+        mode: Mode::Foreground,
+        show: if run.json { Show::Events } else { Show::Answer },
+        quiet: run.quiet || run.json,
+        raw: run.raw,
+        no_daemon: run.no_daemon,
+    };
+    execute::run(paths, id, request, prompt, options, || {}).await
+}
+
+fn working_directory(given: Option<PathBuf>) -> Result<PathBuf, CliError> {
+    let path = given.unwrap_or_else(|| PathBuf::from("."));
+    let absolute = path.canonicalize().map_err(|e| {
+        CliError::usage(format!("cannot use the working directory {}", path.display())).caused_by(e)
+    })?;
+    if absolute.is_dir() {
+        Ok(absolute)
+    } else {
+        Err(CliError::usage(format!("{} is not a directory", absolute.display())))
+    }
+}
+
+async fn dry_run(paths: &Paths, request: &ExecuteRequest, json: bool) -> Outcome {
+    let (decision, _, decided_us) = execute::decide(paths, request).await?;
+    let exit = if decision.chosen.is_some() { Exit::Ok } else { Exit::Refused };
+    if json {
+        let value = serde_json::json!({
+            "requested": decision.requested,
+            "selected": decision.selected,
+            "candidates": decision.candidates,
+            "omitted": decision.omitted,
+            "decided_us": decided_us,
+        });
+        println(&serde_json::to_string_pretty(&value).unwrap_or_default())?;
+        return Ok(exit);
+    }
+    match &decision.selected {
+        Some(selected) => {
+            let model = selected.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
+            println(&format!("would use {}{model}: {}\n", selected.tool, selected.reason))?;
+        }
+        None => println("nobody can take this operation\n")?,
+    }
+    let mut table = Table::new(&["CANDIDATE", "VERDICT", "WHY"]);
+    for candidate in &decision.candidates {
+        let name = match &candidate.model {
+            Some(model) if *model != candidate.tool => format!("{}:{model}", candidate.tool),
+            _ => candidate.tool.clone(),
+        };
+        let verdict = match candidate.verdict {
+            Verdict::Selected => "selected",
+            Verdict::Standby => "standby",
+            Verdict::Rejected => "rejected",
+        };
+        let why: Vec<&str> = candidate.reasons.iter().map(|reason| reason.text.as_str()).collect();
+        table.row(vec![one_line(&name, 48), verdict.to_owned(), one_line(&why.join("; "), 160)]);
+    }
+    print(&table.render())?;
+    Ok(exit)
+}
+
+/// Starts a runner of its own session, waits until the operation has begun, and prints its id.
+fn detach(handover: &Handover, prompt: &Prompt, json: bool) -> Outcome {
+    let failed = |e: std::io::Error| CliError::failed("cannot start the detached runner").caused_by(e);
+    let exe = std::env::current_exe().map_err(failed)?;
+    let mut child = std::process::Command::new(exe)
+        .arg("run-detached")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let head = serde_json::to_string(handover).map_err(|e| CliError::failed(e.to_string()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let sent = stdin
+            .write_all(head.as_bytes())
+            .and_then(|()| stdin.write_all(b"\n"))
+            .and_then(|()| stdin.write_all(prompt.text.as_bytes()));
+        // A runner that refuses says why on its error stream, which is read below.
+        drop(sent);
+    }
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        let _ = BufReader::new(stdout).read_line(&mut line);
+    }
+    if line.trim() == "started" {
+        if json {
+            println(&serde_json::json!({"operation_id": handover.operation_id}).to_string())?;
+        } else {
+            println(handover.operation_id.as_str())?;
+        }
+        return Ok(Exit::Ok);
+    }
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut said);
+    }
+    let code = child.wait().ok().and_then(|status| status.code());
+    let exit = match code {
+        Some(2) => Exit::Usage,
+        Some(6) => Exit::Refused,
+        _ => Exit::Failed,
+    };
+    let text = said.trim().trim_start_matches("error: ").to_owned();
+    Err(CliError::new(
+        exit,
+        if text.is_empty() { "the detached runner did not start".to_owned() } else { text },
+    ))
+}
+
+/// The detached runner itself.
+pub(super) async fn run_detached(paths: &Paths) -> Outcome {
+    // A session of its own: the terminal's end is not ours.
+    let _ = rustix::process::setsid();
+    let mut input = BufReader::new(std::io::stdin().lock());
+    let mut head = String::new();
+    let mut text = String::new();
+    input
+        .read_line(&mut head)
+        .and_then(|_| input.read_to_string(&mut text))
+        .map_err(|e| CliError::failed("cannot read what to run").caused_by(e))?;
+    drop(input);
+    let handover: Handover = serde_json::from_str(&head)
+        .map_err(|e| CliError::usage("run-detached is started by `llmctl execute --detach`").caused_by(e))?;
+    let prompt = Prompt { text, file: handover.request.prompt_file.clone() };
+    let options = Options {
+        mode: Mode::Detached,
+        show: Show::Nothing,
+        quiet: true,
+        raw: false,
+        no_daemon: handover.no_daemon,
+    };
+    let started = || {
+        use std::io::Write as _;
+        let mut out = std::io::stdout();
+        let _ = out.write_all(b"started\n").and_then(|()| out.flush());
+        let_go();
+    };
+    execute::run(paths, handover.operation_id, handover.request, prompt, options, started).await
+}
+
+/// Nobody reads standard output and error any more: they lead nowhere from now on, so that whoever started us
+/// with a pipe sees its end.
+fn let_go() {
+    if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}

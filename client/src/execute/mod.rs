@@ -1,0 +1,18 @@
+//! Running one operation: from the request to the closing event.
+
+mod begin;
+mod child;
+mod conclude;
+mod front;
+pub mod prompt;
+mod record;
+pub mod request;
+mod runner;
+mod signals;
+mod source;
+mod stop;
+mod stream_file;
+
+pub use begin::{Mode, Options, decide, run};
+pub use front::Show;
+pub use runner::millis;
