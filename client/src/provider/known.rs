@@ -226,14 +226,14 @@ mod tests {
             assert!(spec.is_err(), "{name}");
         }
         let error =
-            find("gemini").expect("known").spec(&env(&[("GEMINI_API_KEY", "  ")])).expect_err("blank");
+            find("google").expect("known").spec(&env(&[("GEMINI_API_KEY", "  ")])).expect_err("blank");
         assert_eq!(error.to_string(), "no key: set GEMINI_API_KEY or GOOGLE_API_KEY");
     }
 
     #[test]
     fn the_first_key_variable_wins() {
         let both = [("GOOGLE_API_KEY", "second-key"), ("GEMINI_API_KEY", "first-key")];
-        let spec = find("gemini").expect("known").spec(&env(&both)).expect("ready");
+        let spec = find("google").expect("known").spec(&env(&both)).expect("ready");
         assert_eq!(spec.key, Some(Secret::new("first-key")));
         assert_eq!(spec.key_env.as_deref(), Some("GEMINI_API_KEY"));
     }
