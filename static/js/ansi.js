@@ -66,6 +66,9 @@ const byte = (n) => Number.isInteger(n) && n >= 0 && n <= 255;
 /** An incremental reader of one stream. */
 export class Ansi {
   constructor() {
+    /** @type {Set<string>} */ this.flags = new Set();
+    /** Class names of the text that is read now. */
+    this.classes = '';
     this.mode = 'text';
     this.parameters = '';
     this.swallowed = 0;
@@ -76,7 +79,7 @@ export class Ansi {
   reset() {
     /** @type {number|null} */ this.fg = null;
     /** @type {number|null} */ this.bg = null;
-    this.flags = new Set();
+    this.flags.clear();
     this.classes = '';
   }
 

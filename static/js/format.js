@@ -79,6 +79,11 @@ export function duration(ms) {
   return clock(at);
 }
 
+/** A duration that may be very short: `31 ms`, else as above. @param {number|null|undefined} ms */
+export function brief(ms) {
+  return typeof ms === 'number' && ms >= 0 && ms < 1_000 ? `${Math.round(ms)} ms` : duration(ms);
+}
+
 /** A duration in whole seconds, for what ticks. @param {number} ms */
 export function clock(ms) {
   const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
@@ -114,11 +119,15 @@ export function dateTime(iso) {
   return `${day} ${timeOfDay(iso)}`;
 }
 
-/** Today only the time, else the date too. @param {string|null} iso @param {number} nowMs */
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** Today `14:03:22`, this year `Nov 22 14:03`, else the date. @param {string|null} iso @param {number} nowMs */
 export function moment(iso, nowMs) {
   const full = dateTime(iso);
-  const today = dateTime(new Date(nowMs).toISOString()).slice(0, 10);
-  return full.startsWith(today) ? full.slice(11) : full.slice(0, -3);
+  const today = dateTime(new Date(nowMs).toISOString());
+  if (full.slice(0, 10) === today.slice(0, 10)) return full.slice(11);
+  if (full.slice(0, 4) !== today.slice(0, 4)) return full.slice(0, 10);
+  return `${MONTHS[Number(full.slice(5, 7)) - 1]} ${full.slice(8, 16)}`;
 }
 
 /** `waiting_network` as `Waiting network`. @param {string|null|undefined} word */

@@ -1,6 +1,7 @@
 // @ts-check
 // How states, phases and verdicts are called and coloured. Class names come from these tables, never from data.
 
+import { clock, duration } from './format.js';
 import { isFinal } from './state.js';
 
 /** @typedef {import('./state.js').Operation} Operation */
@@ -97,6 +98,13 @@ export const canStop = (op) => !isFinal(op.state);
 export const canPause = (op) => op.state === 'running';
 /** @param {Operation} op */
 export const canResume = (op) => op.state === 'paused';
+
+/** @param {Operation} op @param {number} now */
+export function elapsedText(op, now) {
+  if (!isFinal(op.state)) return clock(elapsedNow(op, now));
+  // An operation that was lost before its first report has no duration.
+  return op.elapsed_ms === 0 ? '–' : duration(op.elapsed_ms);
+}
 
 /** Elapsed time now: what runs goes on between two words from its runner. @param {Operation} op @param {number} now */
 export function elapsedNow(op, now) {

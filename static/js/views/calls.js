@@ -3,15 +3,16 @@
 
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
-import { bytes, clean, duration } from '../format.js';
+import { brief, bytes, clean } from '../format.js';
 import { icon } from '../icons.js';
 
 /** @param {import('../store.js').Extra|null} extra */
 export function callsTab(extra) {
   if (!extra || extra.status === 'loading') return html`<p class="sheet muted">Loading…</p>`;
   if (extra.calls.length === 0) return html`<p class="sheet muted">No tool was called.</p>`;
+  const newest = [...extra.calls].reverse();
   return html`<ol class="calls">
-    ${repeat([...extra.calls].reverse(), (call) => String(call.call_id), callView)}
+    ${repeat(newest, (/** @type {any} */ call) => String(call.call_id), callView)}
   </ol>`;
 }
 
@@ -25,6 +26,6 @@ function callView(call) {
     <span class="call-mark tone-${tone}" .title=${text}>${icon(open ? 'running' : call.ok ? 'check' : 'close')}<span class="visually-hidden">${text}</span></span>
     <span class="call-name"><code>${clean(call.name, 100)}</code>${call.server_name ? html`<span class="muted sep">${clean(call.server_name, 60)}</span>` : nothing}</span>
     <span class="call-summary" .title=${clean(call.summary, 512)}><bdi>${clean(call.summary, 512)}</bdi></span>
-    <span class="call-end num muted">${exit ? html`<span class="tone-red tone-text">${exit}</span>` : nothing}<span>${call.output_bytes ? bytes(Number(call.output_bytes)) : ''}</span><span>${open ? 'running' : duration(call.duration_ms)}</span></span>
+    <span class="call-end num muted">${exit ? html`<span class="tone-red tone-text">${exit}</span>` : nothing}<span>${call.output_bytes ? bytes(Number(call.output_bytes)) : ''}</span><span>${open ? 'running' : brief(call.duration_ms)}</span></span>
   </li>`;
 }

@@ -3,10 +3,10 @@
 
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { tabKeys } from '../a11y.js';
-import { bytes, clean, clock, compact, cost, costExact, counted, duration, whole } from '../format.js';
+import { bytes, clean, compact, cost, costExact, counted, duration, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
-import { basisText, elapsedNow, stopText } from '../states.js';
+import { basisText, elapsedText, stopText } from '../states.js';
 import { operationButtons } from './actions.js';
 import { callsTab } from './calls.js';
 import { activity, rateText, sparkline, tokenTitle } from './list.js';
@@ -97,9 +97,9 @@ function strip(store, op, now) {
   const rate = isFinal(op.state) ? null : rateText(store, op.operation_id);
   const limit = op.max_cost_nano_usd === null ? '' : `of ${cost(op.max_cost_nano_usd)}`;
   return html`<dl class="strip">
-    ${stat('Elapsed', isFinal(op.state) ? duration(op.elapsed_ms) : clock(elapsedNow(op, now)), op.first_output_ms === null ? '' : `first output ${duration(op.first_output_ms)}`)}
+    ${stat('Elapsed', elapsedText(op, now), op.first_output_ms === null ? '' : `first output ${duration(op.first_output_ms)}`)}
     ${stat('Tokens', compact(totalTokens(op.tokens)), `${compact(op.tokens.output)} out`, tokenTitle(op))}
-    ${stat('Cost', op.cost_nano_usd === null ? cost(null) : cost(op.cost_nano_usd), limit || op.cost_basis, `${costExact(op.cost_nano_usd)}\n${basisText(op.cost_basis)}`)}
+    ${stat('Cost', op.cost_nano_usd === null ? cost(null) : cost(op.cost_nano_usd), limit || (op.cost_nano_usd === null ? '' : op.cost_basis), `${costExact(op.cost_nano_usd)}\n${basisText(op.cost_basis)}`)}
     ${isFinal(op.state)
       ? stat('Exit', exitText(op), op.calls > 0 ? counted(op.calls, 'tool call') : '')
       : stat('Rate', rate ?? '–', sparkline(store.rates.graph(op.operation_id)))}
@@ -126,7 +126,7 @@ function outcome(op, actions) {
   if (op.error) {
     parts.push(html`<p class="outcome-title">${icon('error')}<b>${clean(op.error.class, 60)}</b></p>
       <p class="outcome-text"><bdi>${clean(op.error.message, 2_048)}</bdi></p>
-      ${op.error.hint ? html`<p class="outcome-hint"><bdi>${clean(op.error.hint, 500)}</bdi></p>` : nothing}
+      ${op.error.hint ? html`<p class="outcome-hint"><span class="muted">Hint</span> <bdi>${clean(op.error.hint, 500)}</bdi></p>` : nothing}
       ${op.error.retryable ? html`<p class="muted">The same request may succeed later.</p>` : nothing}`);
   }
   if (op.stopped) {

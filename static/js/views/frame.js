@@ -45,12 +45,17 @@ function messageView(session) {
 
 /** @param {Store} store */
 function notices(store) {
+  /** @typedef {import('../store.js').Notice} Notice */
   return html`<div class="notices" role="alert">
-    ${repeat(store.model.notices, (n) => n.id, (n) => html`<div class="notice is-${n.tone === 'error' ? 'error' : 'info'}">
-      ${icon(n.tone === 'error' ? 'error' : 'check')}
-      <div><p>${n.text}</p>${n.hint ? html`<p class="notice-hint"><code>${n.hint}</code></p>` : nothing}</div>
-      <button class="icon-button" type="button" aria-label="Dismiss" @click=${() => store.dismiss(n.id)}>${icon('close')}</button>
-    </div>`)}
+    ${repeat(
+      store.model.notices,
+      (/** @type {Notice} */ n) => n.id,
+      (/** @type {Notice} */ n) => html`<div class="notice is-${n.tone === 'error' ? 'error' : 'info'}">
+        ${icon(n.tone === 'error' ? 'error' : 'check')}
+        <div><p>${n.text}</p>${n.hint ? html`<p class="notice-hint"><code>${n.hint}</code></p>` : nothing}</div>
+        <button class="icon-button" type="button" aria-label="Dismiss" @click=${() => store.dismiss(n.id)}>${icon('close')}</button>
+      </div>`,
+    )}
   </div>`;
 }
 
@@ -62,7 +67,7 @@ function stopAllDialog(store, actions) {
     class="dialog"
     aria-labelledby="stop-all-title"
     @close=${() => actions.askStopAll(false)}
-    ${ref((element) => show(/** @type {HTMLDialogElement|undefined} */ (element), open))}
+    ${ref((/** @type {HTMLDialogElement|undefined} */ element) => show(element, open))}
   >
     <h2 id="stop-all-title">Stop ${counted(running + waiting, 'operation')}?</h2>
     <p>Each tool is interrupted first and ended if it does not react. Partial results are kept.</p>

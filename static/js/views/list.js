@@ -5,10 +5,10 @@ import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
 import { guard } from '../../vendor/lit-html/directives/guard.js';
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { rowKeys } from '../a11y.js';
-import { bytes, clean, clock, compact, cost, costExact, counted, duration, moment, whole } from '../format.js';
+import { bytes, clean, clock, compact, cost, costExact, counted, moment, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
-import { elapsedNow, phaseLook, stateLook, stopText } from '../states.js';
+import { elapsedText, phaseLook, stateLook, stopText } from '../states.js';
 import { operationButtons } from './actions.js';
 import { operationHref, statePill } from './parts.js';
 
@@ -70,7 +70,7 @@ export function listView(store, actions) {
         <input
           id="filter"
           type="search"
-          placeholder="Filter by model, tool, agent, id, error"
+          placeholder="Filter operations"
           aria-label="Filter operations"
           autocomplete="off"
           spellcheck="false"
@@ -126,7 +126,8 @@ function emptyView(model, actions) {
 
 /** @param {Store} store @param {Operation[]} active @param {Operation[]} ended @param {Actions} actions */
 function table(store, active, ended, actions) {
-  /** @type {(Operation|{heading: string, count: number})[]} */
+  /** @typedef {Operation|{heading: string, count: number}} Row */
+  /** @type {Row[]} */
   const rows = [];
   if (active.length > 0) rows.push({ heading: 'Active', count: active.length }, ...active);
   if (ended.length > 0) rows.push({ heading: 'Recent', count: ended.length }, ...ended);
@@ -150,8 +151,8 @@ function table(store, active, ended, actions) {
       <tbody role="rowgroup">
         ${repeat(
           rows,
-          (row) => ('heading' in row ? row.heading : row.operation_id),
-          (row) => ('heading' in row ? headingRow(row) : guardedRow(store, row, actions)),
+          (/** @type {Row} */ row) => ('heading' in row ? row.heading : row.operation_id),
+          (/** @type {Row} */ row) => ('heading' in row ? headingRow(row) : guardedRow(store, row, actions)),
         )}
       </tbody>
     </table>
@@ -200,7 +201,7 @@ function rowView(store, op, now, doing, selected, actions) {
         >${op.model === null ? html`<span class="muted">default model</span>` : html`<bdi>${clean(op.model, 200)}</bdi>`}</a
       ><span class="row-id">${id}</span>
     </td>
-    <td role="cell" class="c-tool" .title=${clean(op.tool)}><bdi>${op.tool === null ? '–' : clean(op.tool, 100)}</bdi></td>
+    <td role="cell" class="c-tool" .title=${clean(op.tool)}><bdi>${op.tool === null ? '–' : clean(op.tool, 100)}</bdi>${op.agent === null ? nothing : html`<span class="with-agent sep"><bdi>${clean(op.agent, 100)}</bdi></span>`}</td>
     <td role="cell" class="c-agent" .title=${clean(op.agent)}>
       ${op.agent === null ? html`<span class="muted">–</span>` : html`<bdi>${clean(op.agent, 100)}</bdi>`}
     </td>
@@ -208,7 +209,7 @@ function rowView(store, op, now, doing, selected, actions) {
     <td role="cell" class="c-rate">${rateCell(store, op)}</td>
     <td role="cell" class="c-tokens num" .title=${tokenTitle(op)}>${total === 0 && op.usage_source === 'none' ? html`<span class="muted">–</span>` : compact(total)}</td>
     <td role="cell" class="c-cost num" .title=${op.cost_nano_usd === null ? 'Nobody knows the cost' : costExact(op.cost_nano_usd)}>${costCell(op)}</td>
-    <td role="cell" class="c-elapsed num">${isFinal(op.state) ? duration(op.elapsed_ms) : clock(elapsedNow(op, now))}</td>
+    <td role="cell" class="c-elapsed num">${elapsedText(op, now)}</td>
     <td role="cell" class="c-started num">${moment(begun, now)}</td>
     <td role="cell" class="c-actions">${operationButtons(op, doing, actions)}</td>
   </tr>`;
@@ -224,15 +225,15 @@ export function activity(op, now) {
     const text = op.stopped.reason ?? stopText(op.stopped);
     return html`<span class="act" .title=${clean(text, 500)}><bdi>${clean(text, 200)}</bdi></span>`;
   }
-  if (op.state === 'lost') return html`<span class="act">Its runner ended without a word</span>`;
+  if (op.state === 'lost') return html`<span class="act"><span>Its runner ended without a word</span></span>`;
   if (op.state === 'complete') {
-    const calls = op.calls > 0 ? html`<span class="sep">${counted(op.calls, 'tool call')}</span>` : nothing;
-    return html`<span class="act"><span>${bytes(op.stdout_bytes)} of output</span>${calls}</span>`;
+    const calls = op.calls > 0 ? ` · ${counted(op.calls, 'tool call')}` : '';
+    return html`<span class="act"><span>${bytes(op.stdout_bytes)} output${calls}</span></span>`;
   }
-  if (op.state === 'submitted') return html`<span class="act">Waiting to start</span>`;
-  if (op.state === 'queued') return html`<span class="act">Waiting for a place</span>`;
-  if (op.state === 'paused') return html`<span class="act">Suspended</span>`;
-  if (op.state === 'detached') return html`<span class="act">No link to its runner; it goes on</span>`;
+  if (op.state === 'submitted') return html`<span class="act"><span>Waiting to start</span></span>`;
+  if (op.state === 'queued') return html`<span class="act"><span>Waiting for a place</span></span>`;
+  if (op.state === 'paused') return html`<span class="act"><span>Suspended</span></span>`;
+  if (op.state === 'detached') return html`<span class="act"><span>No link to its runner; it goes on</span></span>`;
   return running(op, now);
 }
 
@@ -271,9 +272,11 @@ export function tokenTitle(op) {
 
 /** @param {Store} store @param {Operation} op */
 function rateCell(store, op) {
-  if (op.state !== 'running' && op.state !== 'stopping') return nothing;
+  const id = html`<span class="row-id rate-id" aria-hidden="true">${op.operation_id}</span>`;
+  if (op.state !== 'running' && op.state !== 'stopping') return id;
   const text = rateText(store, op.operation_id);
-  return html`${sparkline(store.rates.graph(op.operation_id))}<span class="rate">${text ?? ''}</span>`;
+  if (text === null) return id;
+  return html`${sparkline(store.rates.graph(op.operation_id))}<span class="rate">${text}</span>`;
 }
 
 /** @param {Store} store @param {string} id */
@@ -289,6 +292,6 @@ export function sparkline(heights) {
   const step = 48 / (heights.length - 1);
   const points = heights.map((h, i) => `${(i * step).toFixed(1)},${(15 - h * 13).toFixed(1)}`).join(' ');
   return html`<svg class="spark" viewBox="0 0 48 16" preserveAspectRatio="none" aria-hidden="true">
-    ${svg`<polyline points=${points} />`}
+    ${svg`<polygon points=${`0,16 ${points} 48,16`} /><polyline points=${points} />`}
   </svg>`;
 }

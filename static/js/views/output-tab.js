@@ -21,8 +21,14 @@ export function outputTab(store, op, actions) {
     </div>
     <div class="log">
       ${output ? output.view : nothing}
-      ${empty ? html`<p class="log-empty">${isFinal(op.state) ? 'No output was recorded' : 'No output yet'}</p>` : nothing}
+      ${empty ? html`<p class="log-empty">${emptyText(op, stderr)}</p>` : nothing}
       ${output && !output.atEnd ? html`<button class="button to-end" type="button" @click=${() => output.toEnd()}>${icon('down')}<span>Newest</span></button>` : nothing}
     </div>
   </div>`;
+}
+
+/** @param {import('../state.js').Operation} op @param {boolean} stderr whether it is shown */
+function emptyText(op, stderr) {
+  const text = isFinal(op.state) ? 'No output was recorded' : 'No output yet';
+  return op.stderr_bytes > 0 && !stderr ? `${text}; there is some on stderr` : text;
 }

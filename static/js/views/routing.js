@@ -42,8 +42,8 @@ function candidate(c) {
   const look = verdictLook(c.verdict);
   return html`<li class="candidate verdict-${look.tone}">
     <div class="candidate-line">
-      <b><bdi>${clean(name(c), 200)}</bdi></b>
-      <span class="muted">${[c.provider, c.source && label(c.source)].filter(Boolean).map((part) => html`<span class="sep">${clean(part, 60)}</span>`)}</span>
+      <span class="candidate-name"><b><bdi>${clean(name(c), 200)}</bdi></b>
+      <span class="muted">${[c.provider, c.source && label(c.source)].filter(Boolean).map((part) => html`<span class="sep">${clean(part, 60)}</span>`)}</span></span>
       <span class="tag tone-${look.tone}">${look.label}</span>
     </div>
     <ul class="reasons">
