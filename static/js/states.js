@@ -69,6 +69,12 @@ const SOURCES = {
 export const sourceText = (source) => SOURCES[source] ?? SOURCES.none;
 
 /** @type {Record<string, string>} */
+const MODES = { cli: 'A program of this machine', http: 'A request to a provider', practice: 'The built-in practice model' };
+
+/** @param {string|null} mode */
+export const modeText = (mode) => (mode === null ? '' : (MODES[mode] ?? ''));
+
+/** @type {Record<string, string>} */
 const BY = { user: 'the user', budget: 'a cost limit', timeout: 'the time limit', signal: 'a signal' };
 /** @type {Record<string, string>} */
 const VIA = {

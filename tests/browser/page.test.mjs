@@ -48,6 +48,13 @@ async function openOperation(page, id) {
   await page.waitForSelector('.detail-head');
 }
 
+/** Chooses a tab and waits until it is drawn. */
+async function selectTab(page, name) {
+  const tab = page.getByRole('tab', { name: new RegExp(`^${name}`) });
+  await tab.click();
+  await page.waitForSelector(`[role=tab][aria-selected=true]:text("${name}")`);
+}
+
 async function accessible(page) {
   await page.evaluate(AXE);
   const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
@@ -374,8 +381,7 @@ test('hostile text stays text in every field', () =>
     await page.waitForSelector('.line.stderr');
     const tabs = async () => {
       for (const name of ['Usage', 'Routing', 'Tool calls', 'Request', 'Output']) {
-        await page.getByRole('tab', { name: new RegExp(`^${name}`) }).click();
-        await page.waitForTimeout(50);
+        await selectTab(page, name);
       }
     };
     await tabs();
@@ -406,12 +412,12 @@ for (const colorScheme of ['light', 'dark']) {
       await accessible(page);
       for (const n of [940, 926, 925, 921, 934]) {
         await openOperation(page, opId(n));
-        await page.waitForTimeout(200);
+        await page.waitForSelector('.log');
         await accessible(page);
       }
       await openOperation(page, opId(940));
       for (const name of ['Usage', 'Routing', 'Tool calls', 'Request']) {
-        await page.getByRole('tab', { name: new RegExp(`^${name}`) }).click();
+        await selectTab(page, name);
         await accessible(page);
       }
       await page.setViewportSize({ width: 400, height: 840 });

@@ -2,8 +2,9 @@
 // What was asked: command, prompt, place, times.
 
 import { html } from '../../vendor/lit-html/lit-html.js';
-import { bytes, clean, dateTime, label, shellWords } from '../format.js';
+import { bytes, clean, dateTime, shellWords } from '../format.js';
 import { isOperationId } from '../state.js';
+import { modeText } from '../states.js';
 import { copyButton, fact, operationHref } from './parts.js';
 
 /** @typedef {import('../state.js').Operation} Operation */
@@ -19,7 +20,7 @@ export function requestTab(op, actions) {
     <dl class="facts">
       ${fact('Directory', op.cwd && html`<code>${clean(op.cwd, 500)}</code>`)}
       ${fact('Why this model', op.reason && html`<bdi>${clean(op.reason, 500)}</bdi>`)}
-      ${fact('Mode', op.mode && label(clean(op.mode, 40)))}
+      ${fact('Mode', modeText(op.mode))}
       ${fact('Agent', op.agent && html`<bdi>${clean(op.agent, 200)}</bdi>`)}
       ${fact('Task type', op.task_type && html`<bdi>${clean(op.task_type, 200)}</bdi>`)}
       ${fact('Attempt', op.attempt > 0 ? String(op.attempt) : '')}
