@@ -1,0 +1,192 @@
+// @ts-check
+// One operation: what it is, how it ended, and its tabs.
+
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { tabKeys } from '../a11y.js';
+import { bytes, clean, compact, cost, costExact, counted, duration, whole } from '../format.js';
+import { icon } from '../icons.js';
+import { isFinal, totalTokens } from '../state.js';
+import { basisText, elapsedText, stopText } from '../states.js';
+import { operationButtons } from './actions.js';
+import { callsTab } from './calls.js';
+import { activity, rateText, sparkline, tokenTitle } from './list.js';
+import { outputTab } from './output-tab.js';
+import { copyButton, statePill } from './parts.js';
+import { requestTab } from './request.js';
+import { routingTab } from './routing.js';
+import { usageTab } from './usage.js';
+
+/** @typedef {import('../state.js').Operation} Operation */
+/** @typedef {import('../store.js').Store} Store */
+/** @typedef {import('../main.js').Actions} Actions */
+
+/** @type {{tab: string, label: string, count?: (store: Store, op: Operation) => number}[]} */
+const TABS = [
+  { tab: 'output', label: 'Output' },
+  { tab: 'usage', label: 'Usage' },
+  { tab: 'routing', label: 'Routing', count: (store) => store.model.extra?.routing.at(-1)?.candidates?.length ?? 0 },
+  { tab: 'calls', label: 'Tool calls', count: (_store, op) => op.calls },
+  { tab: 'request', label: 'Request' },
+];
+
+/** The selected operation: from the projection, or as fetched. @param {Store} store */
+export function selectedOperation(store) {
+  const { selected, data, extra } = store.model;
+  if (selected === null) return null;
+  return data.operations.get(selected) ?? extra?.operation ?? null;
+}
+
+/** @param {Store} store @param {Actions} actions */
+export function detailView(store, actions) {
+  const { selected, extra } = store.model;
+  if (selected === null) return nothing;
+  const op = selectedOperation(store);
+  if (!op) return missing(selected, extra?.status ?? 'loading');
+  const now = store.now();
+  return html`<section class="detail" aria-label="Operation ${selected}">
+    ${head(store, op, now, actions)} ${strip(store, op, now)} ${outcome(op, actions)}
+    <div class="tabs" role="tablist" aria-label="About this operation" @keydown=${tabKeys}>
+      ${TABS.map((entry) => tabButton(store, op, entry, actions))}
+    </div>
+    <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${store.model.tab}">
+      ${panel(store, op, actions)}
+    </div>
+  </section>`;
+}
+
+/** @param {string} id @param {string} status */
+function missing(id, status) {
+  const text = status === 'missing' ? 'There is no such operation' : status === 'failed' ? 'It could not be read' : 'Loading…';
+  return html`<section class="detail" aria-label="Operation">
+    <div class="detail-head">
+      <a class="icon-button" href="#/" aria-label="Close">${icon('close')}</a>
+    </div>
+    <div class="empty">
+      <p class="empty-title">${text}</p>
+      <p class="mono muted">${clean(id, 60)}</p>
+    </div>
+  </section>`;
+}
+
+/** @param {Store} store @param {Operation} op @param {number} now @param {Actions} actions */
+function head(store, op, now, actions) {
+  const { model } = store;
+  const doing = { pending: model.pending.get(op.operation_id), asked: model.asked.has(op.operation_id) };
+  const about = [op.tool, op.provider, op.agent && `agent ${op.agent}`, op.attempt > 1 && `attempt ${op.attempt}`];
+  return html`<div class="detail-head">
+    <a class="icon-button detail-close" href="#/" title="Close (Esc)" aria-label="Close">
+      <span class="when-wide">${icon('close')}</span><span class="when-narrow">${icon('back')}</span>
+    </a>
+    <div class="detail-title">
+      <div class="detail-line">
+        <h2><bdi>${op.model === null ? 'Default model' : clean(op.model, 200)}</bdi></h2>
+        ${statePill(op.state)}
+      </div>
+      <p class="detail-about">
+        ${about.filter(Boolean).map((part) => html`<bdi>${clean(part, 120)}</bdi>`)}
+        <span class="detail-id"><span class="mono">${op.operation_id}</span>${copyButton(actions, op.operation_id, 'the id')}</span>
+      </p>
+      ${isFinal(op.state) ? nothing : html`<p class="detail-activity">${activity(op, now)}</p>`}
+    </div>
+    <div class="detail-buttons">${operationButtons(op, doing, actions)}</div>
+  </div>`;
+}
+
+/** @param {Store} store @param {Operation} op @param {number} now */
+function strip(store, op, now) {
+  const rate = isFinal(op.state) ? null : rateText(store, op.operation_id);
+  const limit = op.max_cost_nano_usd === null ? '' : `of ${cost(op.max_cost_nano_usd)}`;
+  return html`<dl class="strip">
+    ${stat('Elapsed', elapsedText(op, now), op.first_output_ms === null ? '' : `first output ${duration(op.first_output_ms)}`)}
+    ${stat('Tokens', compact(totalTokens(op.tokens)), `${compact(op.tokens.output)} out`, tokenTitle(op))}
+    ${stat('Cost', op.cost_nano_usd === null ? cost(null) : cost(op.cost_nano_usd), limit || (op.cost_nano_usd === null ? '' : op.cost_basis), `${costExact(op.cost_nano_usd)}\n${basisText(op.cost_basis)}`)}
+    ${isFinal(op.state)
+      ? stat('Exit', exitText(op), op.calls > 0 ? counted(op.calls, 'tool call') : '')
+      : stat('Rate', rate ?? '–', sparkline(store.rates.graph(op.operation_id)))}
+    ${stat('Output', bytes(op.stdout_bytes), op.stderr_bytes > 0 ? `${bytes(op.stderr_bytes)} stderr` : '')}
+  </dl>`;
+}
+
+/** @param {Operation} op */
+function exitText(op) {
+  if (op.signal !== null) return `signal ${op.signal}`;
+  return op.exit_code === null ? '–' : String(op.exit_code);
+}
+
+/** @param {string} term @param {unknown} value @param {unknown} note @param {string} [title] */
+const stat = (term, value, note, title = '') => html`<div class="stat" .title=${title}>
+  <dt>${term}</dt>
+  <dd>${value}</dd>
+  <dd class="stat-note">${note}</dd>
+</div>`;
+
+/** How it ended, what is kept and how to go on. @param {Operation} op @param {Actions} actions */
+function outcome(op, actions) {
+  const parts = [];
+  if (op.error) {
+    parts.push(html`<p class="outcome-title">${icon('error')}<b>${clean(op.error.class, 60)}</b></p>
+      <p class="outcome-text"><bdi>${clean(op.error.message, 2_048)}</bdi></p>
+      ${op.error.hint ? html`<p class="outcome-hint"><span class="muted">Hint</span> <bdi>${clean(op.error.hint, 500)}</bdi></p>` : nothing}
+      ${op.error.retryable ? html`<p class="muted">The same request may succeed later.</p>` : nothing}`);
+  }
+  if (op.stopped) {
+    const killed = op.stopped.killed_processes;
+    parts.push(html`<p class="outcome-title">${icon('stopped')}<b>${stopText(op.stopped)}</b></p>
+      ${op.stopped.reason ? html`<p class="outcome-text"><bdi>${clean(op.stopped.reason, 500)}</bdi></p>` : nothing}
+      ${killed > 0 ? html`<p class="muted">${counted(killed, 'process', 'processes')} had to be killed.</p>` : nothing}`);
+  }
+  if (op.state === 'lost') {
+    parts.push(html`<p class="outcome-title">${icon('lost')}<b>Its runner ended without a word</b></p>
+      <p class="outcome-text">Figures are those of its last report. They are corrected if its journal is found.</p>`);
+  }
+  if (op.state === 'detached') {
+    parts.push(html`<p class="outcome-title">${icon('detached')}<b>No link to its runner</b></p>
+      <p class="outcome-text">The operation goes on; figures are those of its last report.</p>`);
+  }
+  if (op.partial) parts.push(partialView(op.partial));
+  if (op.resume_command) parts.push(resumeView(op.resume_command, actions));
+  if (parts.length === 0) return nothing;
+  const tone = op.state === 'error' ? 'red' : op.state === 'lost' ? 'rose' : op.state === 'detached' ? 'violet' : 'grey';
+  return html`<div class="outcome tone-${tone}">${parts}</div>`;
+}
+
+/** @param {NonNullable<Operation['partial']>} partial */
+const partialView = (partial) => html`<p class="outcome-kept">
+  <span class="muted">Kept in</span> <code>${clean(partial.dir_name, 120)}</code>
+  ${partial.files.slice(0, 20).map((f) => html`<span class="file"><code>${clean(f.name, 80)}</code> <span class="muted">${bytes(f.bytes)}</span></span>`)}
+  ${partial.files.length > 20 ? html`<span class="muted">and ${whole(partial.files.length - 20)} more</span>` : nothing}
+</p>`;
+
+/** @param {string} command @param {Actions} actions */
+const resumeView = (command, actions) => html`<div class="resume">
+  <span class="muted">Go on with</span>
+  <code class="resume-command"><bdi>${clean(command, 1_000)}</bdi></code>
+  ${copyButton(actions, command, 'the resume command')}
+</div>`;
+
+/** @param {Store} store @param {Operation} op @param {(typeof TABS)[number]} entry @param {Actions} actions */
+function tabButton(store, op, entry, actions) {
+  const on = store.model.tab === entry.tab;
+  const number = entry.count?.(store, op) ?? 0;
+  return html`<button
+    type="button"
+    role="tab"
+    id="tab-${entry.tab}"
+    aria-controls="tab-panel"
+    aria-selected=${on ? 'true' : 'false'}
+    .tabIndex=${on ? 0 : -1}
+    @click=${() => actions.tab(entry.tab)}
+  >
+    ${entry.label}${number > 0 ? html`<span class="count">${whole(number)}</span>` : nothing}
+  </button>`;
+}
+
+/** @param {Store} store @param {Operation} op @param {Actions} actions */
+function panel(store, op, actions) {
+  const { tab, extra } = store.model;
+  if (tab === 'usage') return usageTab(op);
+  if (tab === 'routing') return routingTab(extra);
+  if (tab === 'calls') return callsTab(extra);
+  if (tab === 'request') return requestTab(op, actions);
+  return outputTab(store, op, actions);
+}
