@@ -135,7 +135,7 @@ pub async fn run(
     let gateway = Gateway::new(WebDeps {
         hub: hub.clone(),
         store: store.clone(),
-        verbs: Arc::new(operations.clone()),
+        operations: operations.clone(),
         paths: Arc::clone(&paths),
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),

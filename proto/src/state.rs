@@ -223,7 +223,9 @@ impl Operation {
 
     /// Folds one event of this operation in. `at` is the envelope's time.
     pub fn apply(&mut self, at: UnixMs, event: &Event) {
-        if self.state.is_final() && self.state != OperationState::Lost {
+        // Nothing follows an end; only a journal that was found later corrects `lost`, by its own end.
+        let corrects = self.state == OperationState::Lost && event.ends_operation();
+        if self.state.is_final() && !corrects {
             return;
         }
         match event {
@@ -497,6 +499,11 @@ impl State {
 }
 
 impl Event {
+    /// Whether it is the closing event of an operation, as a runner writes it.
+    pub fn ends_operation(&self) -> bool {
+        matches!(self, Self::ExecutionCompleted(_) | Self::ExecutionFailed(_) | Self::ExecutionStopped(_))
+    }
+
     fn retry_of(&self) -> Option<OperationId> {
         match self {
             Self::ExecutionStarted(e) => e.retry_of.clone(),

@@ -36,6 +36,9 @@ const OF_OPERATIONS = new Set([
   'tool.response',
 ]);
 
+/** The closing events as a runner writes them; only these correct `lost`. */
+const ENDS = new Set(['execution.complete', 'execution.error', 'execution.stopped']);
+
 /** Whether nothing more will happen to it; `lost` may still be corrected. @param {string} state */
 export const isFinal = (state) => FINAL.has(state);
 
@@ -256,14 +259,15 @@ const CHANGES = {
 };
 
 /**
- * Folds one event into its operation. After an end only `lost` can still be corrected.
+ * Folds one event into its operation. Nothing follows an end; only another end corrects `lost`.
  * @param {Operation} op
  * @param {Envelope} envelope
  * @param {string} at
  * @returns {Operation}
  */
 function applyToOperation(op, envelope, at) {
-  if (isFinal(op.state) && op.state !== 'lost') return op;
+  const corrects = op.state === 'lost' && ENDS.has(envelope.type);
+  if (isFinal(op.state) && !corrects) return op;
   const change = CHANGES[envelope.type](op, envelope.data, at);
   return change ? { ...op, ...change } : op;
 }

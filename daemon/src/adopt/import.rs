@@ -97,13 +97,7 @@ async fn publish_journal(deps: &Deps, dir: &OperationDir) -> Result<bool, Import
 }
 
 fn is_end(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::ExecutionCompleted(_)
-            | Event::ExecutionFailed(_)
-            | Event::ExecutionStopped(_)
-            | Event::ExecutionLost(_)
-    )
+    event.ends_operation() || matches!(event, Event::ExecutionLost(_))
 }
 
 async fn note_detached(deps: &Deps, id: &OperationId) -> Result<(), ImportError> {

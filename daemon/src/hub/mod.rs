@@ -18,7 +18,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::task::TaskTracker;
 
-pub use frame::Frame;
+pub use frame::{Frame, OutputSpan};
 
 use crate::store::{Recovered, Store};
 

@@ -1,38 +1,287 @@
-//! placeholder
-#![allow(missing_docs, clippy::all, clippy::pedantic)]
-use crate::{hub::Hub, operations::Operations, store::Store};
-use llmctl_proto::paths::Paths;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-#[derive(Clone)]
-pub struct Gateway;
+//! The gateway: the page, REST and WebSocket on loopback, for one user's browsers and scripts.
+//!
+//! One gate is passed before anything is routed (`gate`); sessions are `session`'s; everything else reads the hub,
+//! the store and the operations' files. It can be started and stopped while the daemon runs.
+
+mod assets;
+mod files;
+mod follow;
+mod gate;
+mod holder;
+mod operations;
+mod reply;
+mod routes;
+mod serve;
+mod session;
+mod socket;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use llmctl_proto::paths::{Paths, replace_file};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::hub::Hub;
+use crate::operations::Operations;
+use crate::store::Store;
+use session::Sessions;
+
+/// Where the gateway listens unless told otherwise.
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// What the gateway works with.
+#[derive(Debug, Clone)]
 pub struct WebDeps {
+    /// Events and the projection.
     pub hub: Hub,
+    /// History.
     pub store: Store,
-    pub verbs: Arc<Operations>,
+    /// Verbs on operations.
+    pub operations: Operations,
+    /// Directories.
     pub paths: Arc<Paths>,
+    /// All tasks.
     pub tracker: TaskTracker,
+    /// End of the daemon.
     pub shutdown: CancellationToken,
+    /// Build.
     pub version: &'static str,
 }
+
+/// Why the gateway is not there.
 #[derive(Debug, thiserror::Error)]
-#[error("no gateway")]
-pub struct GatewayError;
+pub enum GatewayError {
+    /// Another address than loopback.
+    #[error("{0:?} is not a loopback address; the dashboard listens on 127.0.0.1 or ::1 only")]
+    NotLoopback(String),
+    /// Somebody has the port.
+    #[error("port {port} of {host} is taken{holder}; choose another: llmctl dashboard start --port {next}")]
+    Taken {
+        /// Address.
+        host: IpAddr,
+        /// Port.
+        port: u16,
+        /// ` by NAME (pid N)`, when it could be found out.
+        holder: String,
+        /// A port that may be free.
+        next: u16,
+    },
+    /// It runs elsewhere already.
+    #[error("the dashboard already runs at http://{0}; stop it first: llmctl dashboard stop")]
+    Elsewhere(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {addr}: {source}")]
+    Io {
+        /// Address.
+        addr: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There are too many codes.
+    #[error("{0}")]
+    Code(&'static str),
+}
+
+/// Figures of the gateway.
+#[derive(Debug, Default)]
+pub(crate) struct WebStats {
+    pub(crate) connections: AtomicUsize,
+    pub(crate) sockets: AtomicUsize,
+    pub(crate) resyncs: AtomicU64,
+    pub(crate) shed: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) deps: WebDeps,
+    /// Short critical sections between requests that have nothing else in common.
+    pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) stats: WebStats,
+}
+
+impl Shared {
+    pub(crate) fn sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    addr: SocketAddr,
+    cancel: CancellationToken,
+}
+
+/// Handle to the gateway.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    running: Arc<Mutex<Option<Running>>>,
+}
+
+/// What the gateway was last told; kept so that a restarted daemon opens it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Wanted {
+    enabled: bool,
+    host: IpAddr,
+    port: u16,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { enabled: false, host: IpAddr::V4(Ipv4Addr::LOCALHOST), port: DEFAULT_PORT }
+    }
+}
+
 impl Gateway {
-    pub fn new(_: WebDeps) -> Self {
-        Gateway
+    /// A gateway that does not listen yet. Writes the token for scripts.
+    pub fn new(deps: WebDeps) -> Self {
+        let sessions = Sessions::new(&deps.paths);
+        let shared = Shared { deps, sessions: Mutex::new(sessions), stats: WebStats::default() };
+        Self { shared: Arc::new(shared), running: Arc::new(Mutex::new(None)) }
     }
-    pub async fn start(&self, _: Option<String>, _: Option<u16>) -> Result<(SocketAddr, bool), GatewayError> {
-        Err(GatewayError)
-    }
-    pub async fn stop(&self) {}
-    pub async fn close(&self) {}
-    pub async fn resume(&self) {}
+
+    /// Where it listens.
     pub fn addr(&self) -> Option<SocketAddr> {
-        None
+        self.running().as_ref().map(|running| running.addr)
     }
+
+    /// Connections and sockets open, sockets told to start over, sockets shed, requests refused at the gate.
+    pub fn figures(&self) -> [u64; 5] {
+        use std::sync::atomic::Ordering::Relaxed;
+        let stats = &self.shared.stats;
+        [
+            stats.connections.load(Relaxed) as u64,
+            stats.sockets.load(Relaxed) as u64,
+            stats.resyncs.load(Relaxed),
+            stats.shed.load(Relaxed),
+            stats.refused.load(Relaxed),
+        ]
+    }
+
+    /// Starts listening; tells the address and whether it did so already. Without a host or port the last ones
+    /// are taken, or 127.0.0.1:8080.
+    ///
+    /// # Errors
+    /// Not loopback, taken, or running elsewhere.
+    pub async fn start(
+        &self,
+        host: Option<String>,
+        port: Option<u16>,
+    ) -> Result<(SocketAddr, bool), GatewayError> {
+        let last = self.wanted();
+        let host = host.map_or(Ok(last.host), |host| loopback(&host))?;
+        let wanted = Wanted { enabled: true, host, port: port.unwrap_or(last.port) };
+        if let Some(addr) = self.addr() {
+            let same = port.is_none_or(|port| port == addr.port()) && host == addr.ip();
+            return if same { Ok((addr, true)) } else { Err(GatewayError::Elsewhere(addr)) };
+        }
+        let addr = self.listen(&wanted).await?;
+        self.keep(&wanted);
+        Ok((addr, false))
+    }
+
+    /// Opens the gateway again if it was open when the last daemon ended.
+    pub async fn resume(&self) {
+        let wanted = self.wanted();
+        if wanted.enabled
+            && let Err(error) = self.listen(&wanted).await
+        {
+            tracing::warn!(error = %error, "dashboard not reopened");
+        }
+    }
+
+    async fn listen(&self, wanted: &Wanted) -> Result<SocketAddr, GatewayError> {
+        let addr = SocketAddr::new(wanted.host, wanted.port);
+        let listener = TcpListener::bind(addr).await.map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => GatewayError::Taken {
+                host: wanted.host,
+                port: wanted.port,
+                holder: holder::describe(addr),
+                next: wanted.port.checked_add(1).unwrap_or(DEFAULT_PORT),
+            },
+            _ => GatewayError::Io { addr, source },
+        })?;
+        let bound = listener.local_addr().map_err(|source| GatewayError::Io { addr, source })?;
+        let cancel = self.shared.deps.shutdown.child_token();
+        *self.running() = Some(Running { addr: bound, cancel: cancel.clone() });
+        self.shared.deps.tracker.spawn(serve::accept(listener, bound, Arc::clone(&self.shared), cancel));
+        tracing::info!(addr = %bound, "dashboard started");
+        Ok(bound)
+    }
+
+    /// Stops listening and closes all connections; stays so after a restart.
+    pub async fn stop(&self) {
+        let wanted = Wanted { enabled: false, ..self.wanted() };
+        self.close().await;
+        self.keep(&wanted);
+    }
+
+    /// Closes for the daemon's end: what was wanted stays wanted.
+    pub async fn close(&self) {
+        let running = self.running().take();
+        if let Some(running) = running {
+            running.cancel.cancel();
+            tracing::info!(addr = %running.addr, "dashboard stopped");
+        }
+        // Whoever asked for the stop may bind the port next: let the accept task drop its listener.
+        tokio::task::yield_now().await;
+    }
+
+    /// A one-time code for a browser.
+    ///
+    /// # Errors
+    /// Four are open already, or there are no random numbers.
     pub fn login_code(&self) -> Result<String, GatewayError> {
-        Err(GatewayError)
+        self.shared.sessions().new_code().map_err(GatewayError::Code)
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self) -> Wanted {
+        let text = std::fs::read(self.shared.deps.paths.gateway_file()).ok();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    fn keep(&self, wanted: &Wanted) {
+        let path = self.shared.deps.paths.gateway_file();
+        let written = serde_json::to_vec(wanted)
+            .map_err(std::io::Error::other)
+            .and_then(|text| replace_file(&path, &text));
+        if let Err(error) = written {
+            tracing::warn!(error = %error, path = %path.display(), "the dashboard's address is not kept");
+        }
+    }
+}
+
+fn loopback(host: &str) -> Result<IpAddr, GatewayError> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = match bare {
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        "::1" => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        other => other.parse().map_err(|_| GatewayError::NotLoopback(host.to_owned()))?,
+    };
+    if ip.is_loopback() { Ok(ip) } else { Err(GatewayError::NotLoopback(host.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_listened_on() {
+        for good in ["127.0.0.1", "localhost", "::1", "[::1]", "127.0.0.2"] {
+            assert!(loopback(good).is_ok(), "{good}");
+        }
+        for bad in ["0.0.0.0", "::", "192.168.1.2", "example.org", ""] {
+            assert!(loopback(bad).is_err(), "{bad}");
+        }
     }
 }

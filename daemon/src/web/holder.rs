@@ -1,0 +1,64 @@
+//! Who holds a port, for an error message that helps.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+
+/// ` by NAME (pid N)`, or nothing when it cannot be found out.
+pub(super) fn describe(addr: SocketAddr) -> String {
+    let Some(inode) = listening_inode(addr) else { return String::new() };
+    let Some((pid, name)) = owner(&inode) else { return " by a process of another user".to_owned() };
+    format!(" by {name} (pid {pid})")
+}
+
+/// The inode of the socket that listens on an address, from the kernel's tables.
+fn listening_inode(addr: SocketAddr) -> Option<String> {
+    ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
+        let text = fs::read_to_string(table).ok()?;
+        text.lines().skip(1).find_map(|line| {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+            (*state == "0A" && listens_on(local, addr)).then(|| (*inode).to_owned())
+        })
+    })
+}
+
+/// Whether a table's address, hex in the machine's byte order, is this one or all addresses.
+fn listens_on(local: &str, addr: SocketAddr) -> bool {
+    let Some((host, port)) = local.split_once(':') else { return false };
+    if u16::from_str_radix(port, 16) != Ok(addr.port()) {
+        return false;
+    }
+    let any = host.bytes().all(|b| b == b'0');
+    let same = match addr.ip() {
+        IpAddr::V4(ip) => u32::from_str_radix(host, 16) == Ok(u32::from_ne_bytes(ip.octets())),
+        IpAddr::V6(_) => host.len() == 32,
+    };
+    any || same
+}
+
+fn owner(inode: &str) -> Option<(u32, String)> {
+    let wanted = format!("socket:[{inode}]");
+    fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let holds = fs::read_dir(entry.path().join("fd"))
+            .ok()?
+            .flatten()
+            .any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link.to_str() == Some(&wanted)));
+        let name = || fs::read_to_string(entry.path().join("comm")).unwrap_or_default().trim().to_owned();
+        holds.then(|| (pid, name()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_named() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+        let addr = listener.local_addr().expect("address");
+        assert!(describe(addr).ends_with(&format!("(pid {})", std::process::id())), "{}", describe(addr));
+        drop(listener);
+        assert_eq!(describe(addr), "");
+    }
+}

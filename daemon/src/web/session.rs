@@ -1,0 +1,300 @@
+//! Who is let in: one-time codes, browser sessions, the token for scripts. Only hashes are kept.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use llmctl_proto::paths::{Paths, private_file};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use tokio_util::sync::CancellationToken;
+
+/// How long a code is good for.
+const CODE_LIFE: Duration = Duration::from_secs(60);
+/// Codes that may be open at once.
+const MAX_CODES: usize = 4;
+/// How long a session lasts.
+pub(super) const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Sessions at once; the oldest goes.
+const MAX_SESSIONS: usize = 16;
+/// Failures in a minute after which nobody is let in until the minute is over.
+const MAX_FAILURES: usize = 10;
+const FAILURE_WINDOW: Duration = Duration::from_secs(60);
+/// Changes in a second, for each session.
+const CHANGES_PER_SECOND: u32 = 20;
+
+type Hash = [u8; 32];
+
+fn hash(text: &str) -> Hash {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// 32 random bytes as hex.
+fn secret() -> Result<String, &'static str> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|_| "the system gives no random numbers")?;
+    Ok(bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// A browser with a session; cancelled when the session ends.
+    Browser(CancellationToken),
+    /// A script with the token.
+    Script,
+}
+
+#[derive(Debug)]
+struct Session {
+    hash: Hash,
+    until: Instant,
+    ended: CancellationToken,
+    changes: Changes,
+}
+
+/// Changes of one caller in the current second.
+#[derive(Debug, Default)]
+struct Changes {
+    second: Option<Instant>,
+    count: u32,
+}
+
+impl Changes {
+    fn allow(&mut self, now: Instant) -> bool {
+        match self.second {
+            Some(second) if now.duration_since(second) < Duration::from_secs(1) => self.count += 1,
+            _ => {
+                self.second = Some(now);
+                self.count = 1;
+            }
+        }
+        self.count <= CHANGES_PER_SECOND
+    }
+}
+
+/// Codes, sessions and the token of one daemon.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    token: Hash,
+    token_changes: Changes,
+    codes: VecDeque<(Hash, Instant)>,
+    browsers: VecDeque<Session>,
+    failures: VecDeque<Instant>,
+}
+
+/// Why a request has no caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoCaller {
+    /// Nothing was shown.
+    Missing,
+    /// What was shown is not right.
+    Wrong,
+    /// Too many wrong ones; nobody is let in for a while.
+    Locked,
+}
+
+impl Sessions {
+    /// No sessions, and a new token, written for the user's scripts.
+    pub(crate) fn new(paths: &Paths) -> Self {
+        let token = secret().unwrap_or_default();
+        if let Err(error) = write_token(paths, &token) {
+            tracing::warn!(error = %error, path = %paths.token().display(), "scripts have no token");
+        }
+        Self {
+            token: hash(&token),
+            token_changes: Changes::default(),
+            codes: VecDeque::new(),
+            browsers: VecDeque::new(),
+            failures: VecDeque::new(),
+        }
+    }
+
+    /// A new one-time code.
+    pub(crate) fn new_code(&mut self) -> Result<String, &'static str> {
+        let now = Instant::now();
+        self.codes.retain(|(_, until)| *until > now);
+        if self.codes.len() >= MAX_CODES {
+            return Err("four login codes are waiting to be used; they are good for 60 s each");
+        }
+        let code = secret()?;
+        self.codes.push_back((hash(&code), now + CODE_LIFE));
+        Ok(code)
+    }
+
+    /// Changes a code into a session: the cookie's value.
+    pub(crate) fn redeem(&mut self, code: &str) -> Result<String, NoCaller> {
+        let now = Instant::now();
+        if self.locked(now) {
+            return Err(NoCaller::Locked);
+        }
+        self.codes.retain(|(_, until)| *until > now);
+        let given = hash(code);
+        // All are compared, so that the time tells nothing.
+        let found = self.codes.iter().enumerate().fold(None, |found, (at, (known, _))| {
+            if bool::from(known.ct_eq(&given)) { Some(at) } else { found }
+        });
+        let Some(at) = found else {
+            self.failures.push_back(now);
+            return Err(NoCaller::Wrong);
+        };
+        self.codes.remove(at);
+        let value = secret().map_err(|_| NoCaller::Wrong)?;
+        while self.browsers.len() >= MAX_SESSIONS {
+            if let Some(oldest) = self.browsers.pop_front() {
+                oldest.ended.cancel();
+            }
+        }
+        self.browsers.push_back(Session {
+            hash: hash(&value),
+            until: now + SESSION_LIFE,
+            ended: CancellationToken::new(),
+            changes: Changes::default(),
+        });
+        Ok(value)
+    }
+
+    /// Who shows this token or one of these cookies.
+    pub(crate) fn caller(&mut self, bearer: Option<&str>, cookies: &[&str]) -> Result<Caller, NoCaller> {
+        let now = Instant::now();
+        if bearer.is_none() && cookies.is_empty() {
+            return Err(NoCaller::Missing);
+        }
+        if self.locked(now) {
+            return Err(NoCaller::Locked);
+        }
+        if let Some(bearer) = bearer {
+            if bool::from(hash(bearer).ct_eq(&self.token)) {
+                return Ok(Caller::Script);
+            }
+            self.failures.push_back(now);
+            return Err(NoCaller::Wrong);
+        }
+        self.browsers.retain(|session| session.until > now);
+        for cookie in cookies {
+            if let Some(session) = self.find(cookie) {
+                return Ok(Caller::Browser(session.ended.clone()));
+            }
+        }
+        // An old cookie is what every browser shows after a restart; it is no attack worth counting.
+        Err(NoCaller::Wrong)
+    }
+
+    fn find(&mut self, cookie: &str) -> Option<&mut Session> {
+        let given = hash(cookie);
+        let at = self.browsers.iter().enumerate().fold(None, |found, (at, session)| {
+            if bool::from(session.hash.ct_eq(&given)) { Some(at) } else { found }
+        })?;
+        self.browsers.get_mut(at)
+    }
+
+    /// Whether a caller may change something now.
+    pub(crate) fn may_change(&mut self, cookies: &[&str]) -> bool {
+        let now = Instant::now();
+        for cookie in cookies {
+            if let Some(session) = self.find(cookie) {
+                return session.changes.allow(now);
+            }
+        }
+        self.token_changes.allow(now)
+    }
+
+    /// Ends the sessions of these cookies and their sockets.
+    pub(crate) fn end(&mut self, cookies: &[&str]) {
+        for cookie in cookies {
+            let given = hash(cookie);
+            self.browsers.retain(|session| {
+                let ends = bool::from(session.hash.ct_eq(&given));
+                if ends {
+                    session.ended.cancel();
+                }
+                !ends
+            });
+        }
+    }
+
+    fn locked(&mut self, now: Instant) -> bool {
+        while self.failures.front().is_some_and(|at| now.duration_since(*at) >= FAILURE_WINDOW) {
+            self.failures.pop_front();
+        }
+        self.failures.truncate(MAX_FAILURES);
+        self.failures.len() >= MAX_FAILURES
+    }
+}
+
+/// Created with its final mode under another name and renamed into place.
+fn write_token(paths: &Paths, token: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let path = paths.token();
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    let _ = std::fs::remove_file(&new);
+    let mut file = private_file().write(true).create_new(true).open(&new)?;
+    file.write_all(token.as_bytes())?;
+    std::fs::rename(&new, &path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sessions() -> (tempfile::TempDir, Sessions, String) {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let at = |name: &str| dir.path().join(name);
+        let paths =
+            Paths { state: at("s"), runtime: dir.path().to_owned(), config: at("c"), socket: at("x") };
+        let sessions = Sessions::new(&paths);
+        let token = std::fs::read_to_string(paths.token()).expect("written");
+        (dir, sessions, token)
+    }
+
+    #[test]
+    fn a_code_works_once() {
+        let (_dir, mut sessions, _) = sessions();
+        let code = sessions.new_code().expect("first");
+        let cookie = sessions.redeem(&code).expect("right");
+        assert_eq!(sessions.redeem(&code), Err(NoCaller::Wrong));
+        assert!(matches!(sessions.caller(None, &[&cookie]), Ok(Caller::Browser(_))));
+        let Ok(Caller::Browser(ended)) = sessions.caller(None, &[&cookie]) else { panic!("a browser") };
+        sessions.end(&[&cookie]);
+        assert!(ended.is_cancelled());
+        assert!(sessions.caller(None, &[&cookie]).is_err());
+    }
+
+    #[test]
+    fn codes_and_sessions_are_bounded() {
+        let (_dir, mut sessions, _) = sessions();
+        let mut cookies = Vec::new();
+        for _ in 0..=MAX_SESSIONS {
+            let code = sessions.new_code().expect("used at once");
+            cookies.push(sessions.redeem(&code).expect("right"));
+        }
+        assert!(sessions.caller(None, &[&cookies[0]]).is_err());
+        assert!(sessions.caller(None, &[&cookies[1]]).is_ok());
+        for _ in 0..MAX_CODES {
+            sessions.new_code().expect("free");
+        }
+        assert!(sessions.new_code().is_err());
+    }
+
+    #[test]
+    fn guessing_locks() {
+        let (_dir, mut sessions, token) = sessions();
+        assert!(matches!(sessions.caller(Some(&token), &[]), Ok(Caller::Script)));
+        for _ in 0..MAX_FAILURES {
+            assert_eq!(sessions.caller(Some("wrong"), &[]).err(), Some(NoCaller::Wrong));
+        }
+        assert_eq!(sessions.caller(Some(&token), &[]).err(), Some(NoCaller::Locked));
+    }
+
+    #[test]
+    fn changes_are_paced() {
+        let mut changes = Changes::default();
+        let now = Instant::now();
+        assert_eq!((0..30).filter(|_| changes.allow(now)).count(), 20);
+        assert!(changes.allow(now + Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,529 @@
+//! One browser's WebSocket: snapshot, numbered events, followed output, a few verbs. A slow one starts over or
+//! goes; it never slows anybody else.
+
+use std::collections::VecDeque;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use llmctl_proto::PROTOCOL;
+use llmctl_proto::event::Stream;
+use llmctl_proto::ids::Cursor;
+use llmctl_proto::time::UnixMs;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::follow::{Follow, From};
+use super::reply::{self, Reply};
+use super::routes::query;
+use super::serve::Ctx;
+use super::session::Caller;
+use crate::hub::{Before, Frame, StopOrder, Subscription};
+
+/// Sockets at once.
+const MAX_SOCKETS: usize = 50;
+/// The protocol both sides speak.
+const SUBPROTOCOL: &str = "llmctl.v1";
+/// Longest message of a browser.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// Messages of a browser in a second.
+const MAX_MESSAGES: u32 = 20;
+/// Frames and bytes that are written before a flush.
+const BATCH_FRAMES: usize = 256;
+const BATCH_BYTES: usize = 64 * 1024;
+/// A send that takes longer belongs to a browser that has stopped reading.
+const SEND: Duration = Duration::from_secs(10);
+const PING_EVERY: Duration = Duration::from_secs(20);
+const SILENT: Duration = Duration::from_secs(45);
+/// Times a socket may start over in a minute.
+const MAX_RESYNCS: usize = 3;
+/// Outputs one socket may follow.
+const MAX_FOLLOWS: usize = 8;
+
+type Ws = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+/// Answers the upgrade and starts the socket's task.
+pub(super) fn upgrade(ctx: &Ctx, mut request: Request<Incoming>, caller: Caller) -> Reply {
+    let offered = request
+        .headers()
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|protocol| protocol.trim() == SUBPROTOCOL);
+    let after = query(&request, "after").pop().and_then(|text| Cursor::from_str(&text).ok());
+    let upgraded = hyper::upgrade::on(&mut request);
+    let (parts, _) = request.into_parts();
+    let Ok(mut response) = create_response(&Request::from_parts(parts, ())) else {
+        let text = "This address speaks WebSocket.";
+        return reply::error(StatusCode::UPGRADE_REQUIRED, "bad_request", text, None);
+    };
+    let open = ctx.shared.stats.sockets.fetch_add(1, Ordering::Relaxed);
+    if open >= MAX_SOCKETS {
+        ctx.shared.stats.sockets.fetch_sub(1, Ordering::Relaxed);
+        let text = "Too many dashboards are open.";
+        return reply::error(StatusCode::SERVICE_UNAVAILABLE, "busy", text, None);
+    }
+    if offered {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    let (shared, closing) = (Arc::clone(&ctx.shared), ctx.closing.clone());
+    ctx.shared.deps.tracker.spawn(async move {
+        if let Ok(Ok(upgraded)) = tokio::time::timeout(SEND, upgraded).await {
+            let ws =
+                WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config())).await;
+            run(ws, &shared, caller, after, offered, closing).await;
+        }
+        shared.stats.sockets.fetch_sub(1, Ordering::Relaxed);
+    });
+    response.map(|()| Full::default())
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(16 * 1024)
+        .max_write_buffer_size(1024 * 1024)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
+}
+
+/// Why a socket ends, and what the browser is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It left, or the connection broke.
+    Gone,
+    /// The daemon or the gateway closes.
+    Closing,
+    /// The session ended.
+    Session,
+    /// It broke a rule.
+    Policy(&'static str),
+    /// It does not speak our protocol.
+    Protocol,
+    /// It is too slow.
+    Slow,
+}
+
+async fn run(
+    mut ws: Ws,
+    shared: &Arc<Shared>,
+    caller: Caller,
+    after: Option<Cursor>,
+    offered: bool,
+    closing: CancellationToken,
+) {
+    let end = if offered {
+        match shared.deps.hub.subscribe(after).await {
+            Ok(subscription) => {
+                let socket = Socket::new(&mut ws, shared, subscription, after.is_some(), &caller);
+                socket.serve(caller, closing).await
+            }
+            Err(_) => End::Closing,
+        }
+    } else {
+        End::Protocol
+    };
+    if end == End::Slow {
+        shared.stats.shed.fetch_add(1, Ordering::Relaxed);
+    }
+    close(&mut ws, end).await;
+}
+
+async fn close(ws: &mut Ws, end: End) {
+    let (code, reason) = match end {
+        End::Gone => return,
+        End::Closing => (1001, "the daemon is stopping"),
+        End::Policy(reason) => (1008, reason),
+        End::Session => (4001, "the session has ended"),
+        End::Protocol => (4003, "the subprotocol llmctl.v1 is required"),
+        End::Slow => (4008, "too slow"),
+    };
+    if end == End::Closing {
+        let bye = json!({"type": "bye", "reason": reason, "retry_after_ms": 500});
+        let _ = tokio::time::timeout(Duration::from_millis(200), ws.send(text(&bye))).await;
+    }
+    let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+    let _ = tokio::time::timeout(Duration::from_millis(500), ws.close(Some(frame))).await;
+}
+
+fn text(value: &Value) -> Message {
+    Message::Text(value.to_string().into())
+}
+
+/// The snapshot message of a subscription.
+pub(super) fn snapshot_text(subscription: &Subscription) -> String {
+    let Before::Snapshot { state, .. } = &subscription.before else { return "{}".to_owned() };
+    let Cursor { epoch, seq } = subscription.cursor;
+    // The state is JSON already; parsing it only to write it again would cost a browser its first milliseconds.
+    format!("{{\"type\":\"snapshot\",\"epoch\":\"{epoch}\",\"seq\":{seq},\"state\":{state}}}")
+}
+
+struct Socket<'a> {
+    ws: &'a mut Ws,
+    shared: &'a Arc<Shared>,
+    subscription: Subscription,
+    resumed: bool,
+    seen: u64,
+    topics: Option<Vec<String>>,
+    follows: Vec<Follow>,
+    resyncs: VecDeque<Instant>,
+    heard: Instant,
+    second: Instant,
+    messages: u32,
+    via: &'static str,
+}
+
+type Step = Result<(), End>;
+
+impl<'a> Socket<'a> {
+    fn new(
+        ws: &'a mut Ws,
+        shared: &'a Arc<Shared>,
+        subscription: Subscription,
+        resumed: bool,
+        caller: &Caller,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            ws,
+            shared,
+            seen: subscription.cursor.seq,
+            subscription,
+            resumed,
+            topics: None,
+            follows: Vec::new(),
+            resyncs: VecDeque::new(),
+            heard: now,
+            second: now,
+            messages: 0,
+            via: if matches!(caller, Caller::Browser(_)) { "page" } else { "api" },
+        }
+    }
+
+    async fn serve(mut self, caller: Caller, closing: CancellationToken) -> End {
+        let session = match caller {
+            Caller::Browser(ended) => ended,
+            Caller::Script => CancellationToken::new(),
+        };
+        if let Err(end) = self.greet().await {
+            return end;
+        }
+        let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        loop {
+            let step = tokio::select! {
+                () = closing.cancelled() => Err(End::Closing),
+                () = session.cancelled() => Err(End::Session),
+                frame = self.subscription.frames.recv() => self.on_frame(frame).await,
+                message = self.ws.next() => match message {
+                    Some(Ok(message)) => self.on_message(message).await,
+                    Some(Err(error)) => Err(broken(&error)),
+                    None => Err(End::Gone),
+                },
+                _ = ping.tick() => self.on_tick().await,
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    async fn send(&mut self, message: Message) -> Step {
+        match tokio::time::timeout(SEND, self.ws.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Slow),
+        }
+    }
+
+    async fn feed(&mut self, json: Utf8Bytes) -> Step {
+        match tokio::time::timeout(SEND, self.ws.feed(Message::Text(json))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Slow),
+        }
+    }
+
+    async fn flush(&mut self) -> Step {
+        match tokio::time::timeout(SEND, self.ws.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Slow),
+        }
+    }
+
+    async fn greet(&mut self) -> Step {
+        let backlog = matches!(self.subscription.before, Before::Backlog(_));
+        let hello = json!({
+            "type": "hello",
+            "v": 1,
+            "protocol": PROTOCOL,
+            "version": self.shared.deps.version,
+            "epoch": self.subscription.cursor.epoch.to_string(),
+            "seq": self.subscription.cursor.seq,
+            "server_time": UnixMs::now(),
+            "resume": if backlog { "backlog" } else { "snapshot" },
+            "limits": {
+                "message_bytes": MAX_MESSAGE, "messages_per_second": MAX_MESSAGES, "follow_outputs": MAX_FOLLOWS,
+            },
+        });
+        self.feed(hello.to_string().into()).await?;
+        let before = std::mem::replace(&mut self.subscription.before, Before::Backlog(Vec::new()));
+        match before {
+            Before::Backlog(frames) => {
+                for frame in frames {
+                    self.feed(frame.json).await?;
+                }
+            }
+            Before::Snapshot { state, reason } => {
+                if let (true, Some(reason)) = (self.resumed, reason) {
+                    let resync = json!({"type": "resync", "missed": 0, "reason": reason});
+                    self.feed(resync.to_string().into()).await?;
+                }
+                self.subscription.before = Before::Snapshot { state, reason };
+                let snapshot = snapshot_text(&self.subscription);
+                self.subscription.before = Before::Backlog(Vec::new());
+                self.feed(snapshot.into()).await?;
+            }
+        }
+        self.flush().await
+    }
+
+    /// Sends a frame and everything that already waits behind it, with one flush.
+    async fn on_frame(&mut self, frame: Result<Frame, RecvError>) -> Step {
+        let mut next = frame;
+        let (mut frames, mut bytes) = (0, 0);
+        loop {
+            match next {
+                Ok(frame) => {
+                    frames += 1;
+                    bytes += frame.json.len();
+                    self.pass_on(&frame).await?;
+                }
+                Err(RecvError::Lagged(missed)) => return self.resync(missed).await,
+                Err(RecvError::Closed) => return Err(End::Closing),
+            }
+            if frames >= BATCH_FRAMES || bytes >= BATCH_BYTES {
+                break;
+            }
+            next = match self.subscription.frames.try_recv() {
+                Ok(frame) => Ok(frame),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Closed) => Err(RecvError::Closed),
+                Err(TryRecvError::Lagged(missed)) => Err(RecvError::Lagged(missed)),
+            };
+        }
+        self.flush().await
+    }
+
+    async fn pass_on(&mut self, frame: &Frame) -> Step {
+        if frame.seq <= self.seen {
+            return Ok(());
+        }
+        self.seen = frame.seq;
+        let cursor = Cursor { epoch: self.subscription.cursor.epoch, seq: self.seen };
+        for at in 0..self.follows.len() {
+            for json in self.follows[at].on_frame(frame, &cursor).await {
+                self.feed(json).await?;
+            }
+        }
+        if frame.output.is_none() && self.wants(&frame.type_name) {
+            self.feed(frame.json.clone()).await?;
+        }
+        Ok(())
+    }
+
+    fn wants(&self, type_name: &str) -> bool {
+        let Some(topics) = &self.topics else { return true };
+        let topic = match type_name.split('.').next().unwrap_or_default() {
+            "routing" | "model" | "execution" | "tool" => "operations",
+            "cost" | "budget" => "costs",
+            "task" => "tasks",
+            "mcp" => "mcp",
+            _ => "daemon",
+        };
+        topics.iter().any(|wanted| wanted == topic)
+    }
+
+    async fn resync(&mut self, missed: u64) -> Step {
+        let now = Instant::now();
+        self.resyncs.push_back(now);
+        while self.resyncs.front().is_some_and(|at| now.duration_since(*at) > Duration::from_secs(60)) {
+            self.resyncs.pop_front();
+        }
+        self.shared.stats.resyncs.fetch_add(1, Ordering::Relaxed);
+        if self.resyncs.len() >= MAX_RESYNCS {
+            return Err(End::Slow);
+        }
+        let again = self.shared.deps.hub.subscribe(None).await.map_err(|_| End::Closing)?;
+        let resync = json!({"type": "resync", "missed": missed, "reason": "slow"});
+        self.feed(resync.to_string().into()).await?;
+        self.feed(snapshot_text(&again).into()).await?;
+        self.seen = again.cursor.seq;
+        self.subscription = again;
+        self.flush().await
+    }
+
+    async fn on_tick(&mut self) -> Step {
+        if self.heard.elapsed() > SILENT {
+            return Err(End::Gone);
+        }
+        self.send(Message::Ping(bytes::Bytes::new())).await
+    }
+
+    async fn on_message(&mut self, message: Message) -> Step {
+        self.heard = Instant::now();
+        let body = match message {
+            Message::Text(body) => body,
+            Message::Binary(_) => return Err(End::Policy("text only")),
+            Message::Close(_) => return Err(End::Gone),
+            // Answering a ping is the library's work; it goes out with the next flush.
+            Message::Ping(_) => return self.flush().await,
+            Message::Pong(_) | Message::Frame(_) => return Ok(()),
+        };
+        if self.second.elapsed() >= Duration::from_secs(1) {
+            self.second = Instant::now();
+            self.messages = 0;
+        }
+        self.messages += 1;
+        if self.messages > MAX_MESSAGES {
+            return Err(End::Policy("more than 20 messages in a second"));
+        }
+        let value: Value = serde_json::from_str(&body).map_err(|_| End::Policy("not JSON"))?;
+        if !value.is_object() {
+            return Err(End::Policy("not a JSON object"));
+        }
+        self.on_request(&value).await
+    }
+
+    async fn on_request(&mut self, request: &Value) -> Step {
+        let answer = match request["type"].as_str().unwrap_or_default() {
+            "ping" => {
+                let pong = json!({"type": "pong", "t": request["t"], "at": UnixMs::now()});
+                return self.send(text(&pong)).await;
+            }
+            "subscribe" => {
+                let topics = request["topics"].as_array().cloned().unwrap_or_default();
+                self.topics =
+                    Some(topics.iter().filter_map(|t| t.as_str().map(str::to_owned)).take(16).collect());
+                Ok(json!({}))
+            }
+            "follow_output" => return self.follow(request).await,
+            "unfollow_output" => {
+                let id = request["operation_id"].as_str().unwrap_or_default();
+                let stream = request["stream"].as_str().and_then(stream_of);
+                self.follows.retain(|f| {
+                    f.operation_id.as_str() != id || stream.is_some_and(|stream| stream != f.stream)
+                });
+                Ok(json!({}))
+            }
+            "stop_operation" => self.stop(request).await,
+            other => Err(("unknown_type", format!("There is no message type {other:?}."))),
+        };
+        self.answer(request, answer).await
+    }
+
+    async fn answer(&mut self, request: &Value, answer: Result<Value, (&'static str, String)>) -> Step {
+        let reply_to = &request["id"];
+        let reply = match answer {
+            Ok(result) => json!({"type": "reply", "reply_to": reply_to, "ok": true, "result": result}),
+            Err((code, error)) => {
+                json!({"type": "reply", "reply_to": reply_to, "ok": false, "code": code, "error": error})
+            }
+        };
+        self.send(text(&reply)).await
+    }
+
+    async fn follow(&mut self, request: &Value) -> Step {
+        let begun = self.begin_follow(request).await;
+        let answer = match &begun {
+            Ok(follow) => Ok(json!({"offset": follow.next()})),
+            Err((code, error)) => Err((*code, error.clone())),
+        };
+        self.answer(request, answer).await?;
+        if let Ok(mut follow) = begun {
+            let cursor = Cursor { epoch: self.subscription.cursor.epoch, seq: self.seen };
+            for json in follow.read(None, &cursor).await {
+                self.feed(json).await?;
+            }
+            self.follows.push(follow);
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_follow(&mut self, request: &Value) -> Result<Follow, (&'static str, String)> {
+        let id = request["operation_id"].as_str().unwrap_or_default();
+        let operation = self.shared.deps.operations.get(id).await.map_err(|e| (e.code, e.message))?;
+        let stream = match request["stream"].as_str() {
+            None => Stream::Stdout,
+            Some(name) => {
+                stream_of(name).ok_or(("invalid_value", "stream must be stdout or stderr.".to_owned()))?
+            }
+        };
+        let from = match &request["from"] {
+            Value::Number(offset) => From::Offset(offset.as_u64().unwrap_or(0)),
+            _ => From::Tail,
+        };
+        self.follows.retain(|f| f.operation_id != operation.operation_id || f.stream != stream);
+        if self.follows.len() >= MAX_FOLLOWS {
+            return Err(("busy", format!("At most {MAX_FOLLOWS} outputs can be followed at once.")));
+        }
+        Follow::begin(&self.shared.deps.paths, operation.operation_id.clone(), stream, from)
+            .await
+            .map_err(|_| ("internal", "The output cannot be read.".to_owned()))
+    }
+
+    /// Starts a stop; its end shows as an event.
+    async fn stop(&mut self, request: &Value) -> Result<Value, (&'static str, String)> {
+        let id = request["operation_id"].as_str().unwrap_or_default();
+        let operation = self.shared.deps.operations.get(id).await.map_err(|e| (e.code, e.message))?;
+        if operation.state.is_final() {
+            return Err(("operation_ended", format!("It has already ended ({}).", operation.state.as_str())));
+        }
+        let order = StopOrder {
+            via: self.via.to_owned(),
+            reason: request["reason"].as_str().map(|reason| reason.chars().take(500).collect()),
+            force: request["force"].as_bool().unwrap_or(false),
+            grace_ms: None,
+        };
+        let operations = self.shared.deps.operations.clone();
+        self.shared.deps.tracker.spawn(async move {
+            // Whoever asked sees the operation end.
+            let _ = operations.stop(&operation.operation_id, order, Duration::from_secs(60)).await;
+        });
+        Ok(json!({"state": "stopping"}))
+    }
+}
+
+fn stream_of(name: &str) -> Option<Stream> {
+    match name {
+        "stdout" => Some(Stream::Stdout),
+        "stderr" => Some(Stream::Stderr),
+        _ => None,
+    }
+}
+
+fn broken(error: &tokio_tungstenite::tungstenite::Error) -> End {
+    use tokio_tungstenite::tungstenite::Error;
+    match error {
+        Error::Capacity(_) => End::Policy("a message over 64 KiB"),
+        Error::Utf8(_) | Error::Protocol(_) => End::Policy("not the WebSocket protocol"),
+        _ => End::Gone,
+    }
+}
