@@ -106,8 +106,10 @@ fn close_source(run: &mut Run, left: Left) -> Final {
             child.finish(&ToolEnd { exit_code: left.exit_code, signal: left.signal, stop_requested })
         }
         Source::Http(http) => (Vec::new(), http.closing()),
-        Source::Practice(_) if stop_requested => (Vec::new(), Final::of(Outcome::Stopped)),
-        Source::Practice(practice) => (vec![practice.last_usage()], Final::of(Outcome::Success)),
+        Source::Practice(practice) => {
+            let outcome = if stop_requested { Outcome::Stopped } else { Outcome::Success };
+            (vec![practice.last_usage()], Final::of(outcome))
+        }
     };
     for event in events {
         run.on_event(event);

@@ -139,13 +139,14 @@ impl Run {
             self.request_stop(cause, false, None);
         }
         self.check_limits();
-        if let Some(rung) = self.stop.as_mut().and_then(Stop::on_time) {
+        let has_process = self.source.child().is_some();
+        if has_process && let Some(rung) = self.stop.as_mut().and_then(Stop::on_time) {
             self.act(rung);
         }
         self.record.flush_output(false);
         self.progress(false);
         self.show_lines();
-        self.stop.is_some() && self.source.child().is_none()
+        self.stop.is_some() && !has_process
     }
 
     fn may_read(&self) -> bool {
