@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use llmctl_proto::event::{StopBy, StopVia};
+use llmctl_proto::event::{Mode, StopBy, StopVia};
 use llmctl_proto::ids::{OperationId, ResolveError};
 use llmctl_proto::opdir::{OperationDir, Wish};
 use llmctl_proto::paths::Paths;
@@ -170,6 +170,10 @@ impl Operations {
         if !runs {
             let text = format!("operation {id} is {}, not running", operation.state.as_str());
             return Err(VerbError::of("operation_not_running", text, operation.as_ref().clone()));
+        }
+        if operation.mode == Some(Mode::Http) {
+            let text = format!("operation {id} is a provider's answer, which cannot be suspended");
+            return Err(VerbError::of("not_pausable", text, operation.as_ref().clone()));
         }
         let done = self.hub.wait_for(id.clone(), wanted);
         if !self.hub.direct(id.clone(), Directive::Suspend(suspend)).await? {

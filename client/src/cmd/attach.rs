@@ -13,8 +13,8 @@ use crate::term::{cost, duration, tokens};
 
 pub(super) async fn run(paths: &Paths, args: &cli::Attach) -> Outcome {
     let dir = find::directory(paths, &args.id)?;
-    let watched = dir.clone();
-    logs::follow_file(&dir.stream(Stream::Stdout), 0, move || logs::ended(&watched)).await?;
+    let mut ending = logs::Ending::new(&dir);
+    logs::follow_file(&dir.stream(Stream::Stdout), 0, move || ending.reached()).await?;
     let operation =
         find::fold(&dir).ok_or_else(|| CliError::failed(format!("operation {} has no journal", dir.id)))?;
     let _ = writeln!(

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use llmctl_proto::event::Stream;
+use llmctl_proto::event::{Event, Stream};
+use llmctl_proto::journal::{Read, Reader};
 use llmctl_proto::opdir::OperationDir;
 use llmctl_proto::paths::Paths;
 use notify::{EventKind, RecursiveMode, Watcher as _};
@@ -23,17 +24,36 @@ pub(super) async fn run(paths: &Paths, args: &cli::Logs) -> Outcome {
         (false, false) => dir.stream(Stream::Stdout),
     };
     if args.follow {
-        let dir = dir.clone();
-        follow_file(&path, 0, move || ended(&dir)).await?;
+        let mut ending = Ending::new(&dir);
+        follow_file(&path, 0, move || ending.reached()).await?;
     } else {
         follow_once(&path)?;
     }
     Ok(Exit::Ok)
 }
 
-/// Whether nothing more will be written for an operation.
-pub(super) fn ended(dir: &OperationDir) -> bool {
-    find::fold(dir).is_none_or(|operation| operation.state.is_final())
+/// Notices that nothing more will be written for an operation, reading only what is new in its journal.
+pub(super) struct Ending {
+    dir: OperationDir,
+    journal: Option<Reader>,
+}
+
+impl Ending {
+    pub(super) fn new(dir: &OperationDir) -> Self {
+        Self { dir: dir.clone(), journal: Reader::open(&dir.journal()).ok() }
+    }
+
+    /// Whether it has ended, or its runner has gone.
+    pub(super) fn reached(&mut self) -> bool {
+        // Asked first: a runner that ends in between has written everything by then.
+        let gone = !self.dir.read().is_ok_and(|file| file.runner.is_alive());
+        let Some(journal) = &mut self.journal else { return true };
+        let ended = journal
+            .filter_map(Read::entry)
+            .filter_map(|entry| entry.event().ok())
+            .any(|event| event.ends_operation() || matches!(event, Event::ExecutionLost(_)));
+        ended || gone
+    }
 }
 
 fn follow_once(path: &Path) -> Result<(), CliError> {
@@ -48,7 +68,7 @@ fn open(path: &Path) -> Result<File, CliError> {
 }
 
 /// Prints a file from an offset and what is appended to it, until `ended` says that nothing more will come.
-pub(super) async fn follow_file(path: &Path, offset: u64, ended: impl Fn() -> bool) -> Result<(), CliError> {
+pub(super) async fn follow_file(path: &Path, offset: u64, mut ended: impl FnMut() -> bool) -> Result<(), CliError> {
     let (bell, mut rings) = mpsc::channel(1);
     let ring = move |event: notify::Result<notify::Event>| {
         // Our own reading is an event too; it must not ring.

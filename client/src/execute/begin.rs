@@ -389,8 +389,7 @@ impl Attempt<'_> {
         let command: Vec<String> = launch
             .argv
             .iter()
-            .map(|word| word.to_string_lossy().into_owned())
-            .map(|word| if prompt.text.len() > 16 { word.replace(&prompt.text, "{prompt}") } else { word })
+            .map(|word| hide_prompt(word.to_string_lossy().into_owned(), &prompt.text))
             .collect();
         let stdin = match &launch.prompt {
             PromptVia::Stdin => Stdin::Text(prompt.text),
@@ -484,6 +483,15 @@ impl Attempt<'_> {
             retry_of: self.request.retry_of.clone(),
             started_at: UnixMs::now(),
         }
+    }
+}
+
+/// Prompts are not kept, in a command line neither. A very short one inside a longer word is no more than chance.
+fn hide_prompt(word: String, prompt: &str) -> String {
+    if word == prompt || (prompt.len() >= 4 && word.contains(prompt)) {
+        word.replace(prompt, "{prompt}")
+    } else {
+        word
     }
 }
 
