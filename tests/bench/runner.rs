@@ -115,6 +115,6 @@ fn peak_memory(child: &Child) -> Option<f64> {
 /// Bytes of the recorded answers of all operations.
 fn recorded_bytes(operations: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(operations) else { return 0 };
-    let answers = entries.flatten().map(|entry| entry.path().join("stdout"));
+    let answers = entries.flatten().map(|entry| entry.path().join("output.txt"));
     answers.filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum()
 }
