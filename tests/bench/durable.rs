@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use llmctl_proto::pb::{FollowEventsRequest, PublishEventRequest};
+use llmctl_proto::pb::{FollowEventsRequest, GetStatusRequest, PublishEventRequest};
 use llmctl_tests::sandbox::Sandbox;
 
 use crate::daemon::{Daemon, socket};
@@ -31,14 +31,17 @@ fn try_measure(bench: &Bench) -> Result<Vec<Row>, String> {
     let daemon = Daemon::start(bench, &sandbox)?;
     let socket = socket(&sandbox);
     let mut probe = SyncProbe::open(&sandbox.path("state/probe")).map_err(|e| e.to_string())?;
-    let (rounds, one, many) = (bench.pick(5, 3), bench.pick(200, 60), bench.pick(100, 20));
-    let (mut disk, mut single, mut group) = (Samples::default(), Samples::default(), Samples::default());
+    let (rounds, one, each_of_many) = (bench.pick(5, 3), bench.pick(200, 60), bench.pick(100, 20));
+    let (mut disk, mut pages) = (Samples::default(), Samples::default());
+    let (mut single, mut group) = (Samples::default(), Samples::default());
+    let mut commits = 0;
     for _ in 0..rounds {
-        let (mut raw, mut acknowledged) = (Vec::new(), Vec::new());
+        let (mut raw, mut twice, mut acknowledged) = (Vec::new(), Vec::new(), Vec::new());
         bench.runtime.block_on(async {
             let mut client = wire::connect(&socket).await.map_err(|e| e.to_string())?;
             for number in 0..one {
                 raw.push(probe.once().map_err(|e| e.to_string())?);
+                twice.push(probe.two_phases().map_err(|e| e.to_string())?);
                 let begun = Instant::now();
                 client.publish_event(fact(number)).await.map_err(|s| s.message().to_owned())?;
                 acknowledged.push(millis(begun.elapsed()));
@@ -46,11 +49,14 @@ fn try_measure(bench: &Bench) -> Result<Vec<Row>, String> {
             Ok::<(), String>(())
         })?;
         disk.round(raw);
+        pages.round(twice);
         single.round(acknowledged);
-        let took = bench.runtime.block_on(publish_many(&socket, PUBLISHERS, many))?;
-        group.round(vec![(PUBLISHERS * many) as f64 / took.as_secs_f64()]);
+        let before = bench.runtime.block_on(commits_so_far(&socket))?;
+        let took = bench.runtime.block_on(publish_many(&socket, PUBLISHERS, each_of_many))?;
+        commits += bench.runtime.block_on(commits_so_far(&socket))? - before;
+        group.round(vec![(PUBLISHERS * each_of_many) as f64 / took.as_secs_f64()]);
     }
-    let sent = rounds * (one + PUBLISHERS * many);
+    let sent = rounds * (one + PUBLISHERS * each_of_many);
     let stored = bench.runtime.block_on(count(&socket))?;
     daemon.stop();
     if stored != sent {
@@ -66,8 +72,15 @@ fn try_measure(bench: &Bench) -> Result<Vec<Row>, String> {
             );
     many.spread = format!("{low:.0} – {high:.0}");
     many.verdict = verdict(None, &disk);
-    let anchor = ("fdatasync of 256 bytes", &disk);
-    Ok(vec![Row::latency("publish → acknowledged", &single, anchor, Against::Times, Goal::Times(2.0)), many])
+    let each = (rounds * PUBLISHERS * each_of_many) as f64 / commits.max(1) as f64;
+    let figure = "publish → acknowledged";
+    let (one_sync, two_syncs) = (("fdatasync of 256 bytes", &disk), ("11 pages, two fdatasyncs", &pages));
+    Ok(vec![
+        Row::latency(figure, &single, one_sync, Against::Times, Goal::Times(2.0)),
+        Row::latency(figure, &single, two_syncs, Against::Times, Goal::None),
+        many,
+        Row::number("… facts in a commit", format!("{each:.1}"), "", None),
+    ])
 }
 
 /// Publishes `each` facts from each of `publishers` connections; the time until all are acknowledged.
@@ -92,6 +105,15 @@ pub(crate) async fn publish_many(socket: &Path, publishers: usize, each: usize) 
         task.await.map_err(|e| e.to_string())??;
     }
     Ok(begun.elapsed())
+}
+
+/// Commits of the daemon's store since its start.
+async fn commits_so_far(socket: &Path) -> Result<u64, String> {
+    let mut client = wire::connect(socket).await.map_err(|e| e.to_string())?;
+    let answer = client.get_status(GetStatusRequest {}).await.map_err(|s| s.message().to_owned())?;
+    let status: serde_json::Value =
+        serde_json::from_str(&answer.into_inner().status).map_err(|e| e.to_string())?;
+    status["store"]["commits"].as_u64().ok_or_else(|| "the status has no commits".to_owned())
 }
 
 /// Facts of ours that the store gives back.

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -90,6 +91,21 @@ impl SyncProbe {
     pub(crate) fn once(&mut self) -> io::Result<f64> {
         let begun = Instant::now();
         self.file.write_all(&[b'x'; 256])?;
+        self.file.sync_data()?;
+        Ok(millis(begun.elapsed()))
+    }
+}
+
+impl SyncProbe {
+    /// What a commit in two phases writes at the least: ten pages here and there, a header, each on disk before
+    /// the next step; milliseconds.
+    pub(crate) fn two_phases(&mut self) -> io::Result<f64> {
+        let begun = Instant::now();
+        for page in 1..=10 {
+            self.file.write_all_at(&[b'p'; 4096], page * 3 * 4096)?;
+        }
+        self.file.sync_data()?;
+        self.file.write_all_at(&[b'h'; 320], 0)?;
         self.file.sync_data()?;
         Ok(millis(begun.elapsed()))
     }
