@@ -1,6 +1,7 @@
 // The page against a real daemon. Runs only when these are set:
 //   LLMCTL_DASHBOARD_URL   the login address (`llmctl dashboard open --print`): http://127.0.0.1:PORT/auth#code=…
 //   LLMCTL_OPERATION_ID    an operation that runs and writes output, and may be stopped
+//   LLMCTL_SILENT          the operation writes nothing more: its output is shown, not awaited (optional)
 //   LLMCTL_SCREENSHOT      where the last picture goes (optional)
 
 import assert from 'node:assert/strict';
@@ -8,7 +9,7 @@ import { test } from 'node:test';
 
 import { launch, open } from './browser.mjs';
 
-const { LLMCTL_DASHBOARD_URL: url, LLMCTL_OPERATION_ID: id, LLMCTL_SCREENSHOT: picture } = process.env;
+const { LLMCTL_DASHBOARD_URL: url, LLMCTL_OPERATION_ID: id, LLMCTL_SILENT: silent, LLMCTL_SCREENSHOT: picture } = process.env;
 
 test('an operation of a real daemon is watched and stopped', { skip: !url || !id }, async () => {
   const browser = await launch();
@@ -25,7 +26,9 @@ test('an operation of a real daemon is watched and stopped', { skip: !url || !id
     await page.waitForSelector('.line');
     const length = () => page.evaluate(() => document.querySelector('.log-lines').textContent.length);
     const before = await length();
-    await page.waitForFunction((n) => document.querySelector('.log-lines').textContent.length > n, before);
+    if (!silent) {
+      await page.waitForFunction((n) => document.querySelector('.log-lines').textContent.length > n, before);
+    }
     const elapsed = await row.locator('.c-elapsed').textContent();
     await page.waitForFunction(
       ([selector, old]) => document.querySelector(selector).textContent !== old,

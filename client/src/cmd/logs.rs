@@ -68,7 +68,11 @@ fn open(path: &Path) -> Result<File, CliError> {
 }
 
 /// Prints a file from an offset and what is appended to it, until `ended` says that nothing more will come.
-pub(super) async fn follow_file(path: &Path, offset: u64, mut ended: impl FnMut() -> bool) -> Result<(), CliError> {
+pub(super) async fn follow_file(
+    path: &Path,
+    offset: u64,
+    mut ended: impl FnMut() -> bool,
+) -> Result<(), CliError> {
     let (bell, mut rings) = mpsc::channel(1);
     let ring = move |event: notify::Result<notify::Event>| {
         // Our own reading is an event too; it must not ring.
