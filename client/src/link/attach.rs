@@ -20,8 +20,8 @@ use tonic::Streaming;
 
 use super::{Client, connect};
 
-/// Items that wait for the daemon: at 16 KiB a piece of output at most 4 MiB.
-const QUEUE: usize = 256;
+/// Items that wait for the daemon: at 16 KiB a piece of output about 2 MiB.
+const QUEUE: usize = 128;
 /// Items on their way in the transport.
 const IN_FLIGHT: usize = 32;
 /// Wait before the daemon is looked for again; doubles up to the last.
@@ -248,10 +248,13 @@ fn wire(entry: Entry) -> AttachRequest {
 
 /// An entry for an event that is not journalled.
 pub fn live(event: &Event) -> Entry {
+    let mut data = event.data_json();
+    // A serialised piece of output may fill half of its buffer, and a whole queue of them waits.
+    data.shrink_to_fit();
     Entry {
         client_seq: 0,
         at: llmctl_proto::time::UnixMs::now(),
         type_name: event.type_name().to_owned(),
-        data: event.data_json(),
+        data,
     }
 }

@@ -1,0 +1,236 @@
+//! Payloads of events with drawn fields: every enum value, absent and present options, large numbers, odd words.
+//!
+//! Numbers stay below 2^53, which is what a page can count to.
+
+use llmctl_proto::event::*;
+use llmctl_proto::ids::OperationId;
+use llmctl_proto::time::UnixMs;
+use llmctl_proto::usage::{Usage, UsageSource};
+
+use crate::events::{BEGIN_MS, Events};
+
+impl Events {
+    pub(crate) fn word(&mut self) -> String {
+        self.random
+            .pick(&[
+                "Bash",
+                "opus",
+                "claude-code",
+                "",
+                "naïve ☃ 😀",
+                "a\"b\\c\n\u{7}",
+                "__proto__",
+                "constructor",
+            ])
+            .to_owned()
+    }
+
+    fn word_or_none(&mut self) -> Option<String> {
+        let word = self.word();
+        self.random.maybe(|_| word)
+    }
+
+    fn spend(&mut self) -> Spend {
+        let random = &mut self.random;
+        let mut tokens = || random.below(1 << 24);
+        let tokens = Usage {
+            input: tokens(),
+            cache_read: tokens(),
+            cache_write_5m: tokens(),
+            cache_write_1h: tokens(),
+            output: tokens(),
+            reasoning: tokens(),
+        };
+        let sources =
+            [UsageSource::None, UsageSource::Estimated, UsageSource::Partial, UsageSource::Reported];
+        let bases = [CostBasis::Computed, CostBasis::Derived, CostBasis::Reported, CostBasis::Unknown];
+        Spend {
+            tokens: if random.percent(10) { Usage::default() } else { tokens },
+            usage_source: random.pick(&sources),
+            cost_nano_usd: random.maybe(|r| r.below(1 << 40) as i64),
+            cost_basis: random.pick(&bases),
+            reported_cost_nano_usd: random.maybe(|r| r.below(1 << 40) as i64),
+        }
+    }
+
+    fn partial(&mut self) -> Partial {
+        let (dir_name, bytes) = (self.word(), self.random.below(1 << 50));
+        let files = vec![PartialFile { name: "stdout".into(), bytes }; self.random.below(3) as usize];
+        Partial { dir_name, files }
+    }
+
+    fn partial_or_none(&mut self) -> Option<Partial> {
+        let partial = self.partial();
+        self.random.maybe(|_| partial)
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        self.random.maybe(|r| r.below(300) as i32 - 20)
+    }
+
+    pub(crate) fn decision(&mut self, id: &OperationId) -> RoutingDecision {
+        RoutingDecision {
+            operation_id: id.clone(),
+            attempt: self.random.below(3) as u32,
+            trigger: "submit".into(),
+            requested: Requested {
+                model: None,
+                tool: None,
+                agent: self.word_or_none(),
+                task_type: self.word_or_none(),
+            },
+            selected: None,
+            fallback_used: false,
+            candidates: vec![Candidate {
+                tool: self.word(),
+                model: None,
+                provider: None,
+                source: "installed".into(),
+                verdict: Verdict::Standby,
+                reasons: vec![Reason { code: "x".into(), text: self.word() }],
+            }],
+            omitted: 0,
+            decided_us: 11,
+        }
+    }
+
+    pub(crate) fn selected(&mut self, id: &OperationId) -> ModelSelected {
+        ModelSelected {
+            operation_id: id.clone(),
+            attempt: 1 + self.random.below(3) as u32,
+            tool: self.word(),
+            model: self.word_or_none(),
+            provider: self.word_or_none(),
+            reason_code: "first".into(),
+            reason: self.word(),
+            standby: 1,
+        }
+    }
+
+    pub(crate) fn started(&mut self, id: &OperationId) -> ExecutionStarted {
+        // Of one that is there, of one that has gone, now and then of itself.
+        let retry_of = if self.random.percent(20) { Some(self.random.pick(&self.all)) } else { None };
+        let modes = [Mode::Cli, Mode::Http, Mode::Practice];
+        ExecutionStarted {
+            operation_id: id.clone(),
+            attempt: 1 + self.random.below(3) as u32,
+            tool: self.word(),
+            model: self.word_or_none(),
+            provider: self.word_or_none(),
+            mode: self.random.pick(&modes),
+            agent: self.word_or_none(),
+            task_type: self.word_or_none(),
+            cwd: "/src/ü".into(),
+            pid: self.random.maybe(|r| r.below(9999) as u32),
+            prompt: PromptInfo { bytes: 5, sha256: "ab".into(), file: self.word_or_none() },
+            command: (0..self.random.below(4)).map(|_| self.word()).collect(),
+            max_cost_nano_usd: self.random.maybe(|r| r.below(1 << 50) as i64),
+            retry_of,
+            started_at: UnixMs(self.now_ms - 3),
+        }
+    }
+
+    pub(crate) fn progress(&mut self, id: &OperationId) -> ExecutionProgress {
+        let states = [RunState::Running, RunState::Paused, RunState::Stopping];
+        let phases = [
+            Phase::Starting,
+            Phase::Thinking,
+            Phase::Streaming,
+            Phase::Tool,
+            Phase::WaitingNetwork,
+            Phase::Retrying,
+        ];
+        ExecutionProgress {
+            operation_id: id.clone(),
+            state: self.random.pick(&states),
+            phase: self.random.pick(&phases),
+            model: self.word_or_none(),
+            spend: self.spend(),
+            elapsed_ms: self.random.below(1 << 45),
+            idle_ms: self.random.below(1 << 20),
+            stdout_bytes: self.random.below(1 << 52),
+            stderr_bytes: self.random.below(1 << 20),
+        }
+    }
+
+    pub(crate) fn closing(&mut self, id: &OperationId) -> Event {
+        match self.random.below(4) {
+            0 => self.completed(id.clone()).into(),
+            1 => self.failed(id.clone()).into(),
+            2 => self.stopped(id.clone()).into(),
+            _ => ExecutionLost {
+                operation_id: id.clone(),
+                reason: "runner_gone".into(),
+                last_event_at: self.random.maybe(|r| UnixMs(BEGIN_MS + r.below(99) as i64)),
+                spend: self.spend(),
+                stdout_bytes: self.random.below(1 << 52),
+                stderr_bytes: 0,
+                killed_processes: 1,
+                partial: self.partial_or_none(),
+            }
+            .into(),
+        }
+    }
+
+    fn completed(&mut self, operation_id: OperationId) -> ExecutionCompleted {
+        ExecutionCompleted {
+            operation_id,
+            exit_code: self.code(),
+            model: self.word_or_none(),
+            duration_ms: self.random.below(1 << 40),
+            first_output_ms: self.random.maybe(|r| r.below(1 << 20)),
+            spend: self.spend(),
+            stdout_bytes: self.random.below(1 << 52),
+            stderr_bytes: self.random.below(1 << 20),
+            calls: self.random.below(9) as u32,
+            session_id: self.word_or_none(),
+            resume_command: self.word_or_none(),
+        }
+    }
+
+    fn failed(&mut self, operation_id: OperationId) -> ExecutionFailed {
+        ExecutionFailed {
+            operation_id,
+            attempt: 1,
+            class: self.word(),
+            message: self.word(),
+            hint: self.word_or_none(),
+            exit_code: self.code(),
+            signal: self.code(),
+            http_status: Some(529),
+            retryable: self.random.percent(50),
+            model: self.word_or_none(),
+            duration_ms: self.random.below(1 << 40),
+            spend: self.spend(),
+            stdout_bytes: self.random.below(1 << 52),
+            stderr_bytes: self.random.below(1 << 20),
+            partial: self.partial_or_none(),
+            session_id: self.word_or_none(),
+            resume_command: self.word_or_none(),
+        }
+    }
+
+    fn stopped(&mut self, operation_id: OperationId) -> ExecutionStopped {
+        let by = [StopBy::User, StopBy::Budget, StopBy::Timeout, StopBy::Signal];
+        let via = [StopVia::Page, StopVia::Cli, StopVia::Terminal, StopVia::Api, StopVia::Runner];
+        let steps = [StopStep::Interrupt, StopStep::Terminate, StopStep::Kill];
+        ExecutionStopped {
+            operation_id,
+            by: self.random.pick(&by),
+            via: self.random.pick(&via),
+            reason: self.word_or_none(),
+            signal: self.code(),
+            step: self.random.pick(&steps),
+            killed_processes: self.random.below(5) as u32,
+            exit_code: self.code(),
+            model: self.word_or_none(),
+            duration_ms: self.random.below(1 << 40),
+            spend: self.spend(),
+            stdout_bytes: self.random.below(1 << 52),
+            stderr_bytes: self.random.below(1 << 20),
+            partial: self.partial(),
+            session_id: self.word_or_none(),
+            resume_command: self.word_or_none(),
+        }
+    }
+}
