@@ -25,6 +25,8 @@ use crate::web::{Gateway, WebDeps};
 
 /// Everything has to be over by then.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Between two looks at the lock of a daemon that leaves.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +96,24 @@ fn lock(paths: &Paths) -> Result<Lock, StartError> {
     Ok(Lock { _file: file })
 }
 
+/// Takes the lock. One that leaves has closed its socket and still holds the lock for a moment: whoever starts a
+/// daemon just then gets one, and no error.
+async fn lock_when_free(paths: &Paths) -> Result<Lock, StartError> {
+    let until = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        match lock(paths) {
+            Err(held @ StartError::AlreadyRunning(_)) => {
+                let answers = control::probe(&paths.socket).await.unwrap_or(true);
+                if answers || tokio::time::Instant::now() >= until {
+                    return Err(held);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Runs a daemon until it is told to stop. `ready` is called once it answers.
 ///
 /// # Errors
@@ -106,7 +126,7 @@ pub async fn run(
 ) -> Result<(), StartError> {
     paths.ensure_runtime()?;
     paths.ensure_state()?;
-    let lock = lock(&paths)?;
+    let lock = lock_when_free(&paths).await?;
     let bind_error = |source| StartError::Bind { path: paths.socket.display().to_string(), source };
     if control::probe(&paths.socket).await.map_err(bind_error)? {
         return Err(StartError::AlreadyRunning(format!(" and answers on {}", paths.socket.display())));
