@@ -84,6 +84,7 @@ impl Operations {
     /// # Errors
     /// None or several match, or the daemon is stopping.
     pub async fn get(&self, prefix: &str) -> Result<Arc<Operation>, VerbError> {
+        self.adopter.first_look().await;
         match self.hub.get(prefix).await? {
             Ok(operation) => Ok(operation),
             Err(error @ ResolveError::Ambiguous { .. }) => Err(error.into()),

@@ -25,6 +25,8 @@ use crate::web::{Gateway, WebDeps};
 
 /// Everything has to be over by then.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Between two looks at the lock of a daemon that leaves.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -75,9 +77,8 @@ fn lock(paths: &Paths) -> Result<Lock, StartError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let holder: Option<LockContent> = serde_json::from_reader(&file).ok();
             let holder =
-                holder.map(|h| format!(" (version {}, pid {})", h.version, h.daemon.pid)).unwrap_or_default();
+                holder(paths).map(|h| format!(" (version {}, pid {})", h.version, h.daemon.pid)).unwrap_or_default();
             return Err(StartError::AlreadyRunning(holder));
         }
         Err(TryLockError::Error(source)) => return Err(fail(source)),
@@ -94,6 +95,41 @@ fn lock(paths: &Paths) -> Result<Lock, StartError> {
     Ok(Lock { _file: file })
 }
 
+fn holder(paths: &Paths) -> Option<LockContent> {
+    serde_json::from_slice(&std::fs::read(paths.daemon_lock()).ok()?).ok()
+}
+
+/// Whether somebody answers on the socket, and goes on doing so.
+async fn somebody_listens(paths: &Paths) -> io::Result<bool> {
+    for _ in 0..10 {
+        if !control::probe(&paths.socket).await? {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    control::probe(&paths.socket).await
+}
+
+/// Takes the lock. One that leaves has closed its socket and still holds the lock for a moment: whoever starts a
+/// daemon just then gets one, and no error.
+async fn lock_when_free(paths: &Paths) -> Result<Lock, StartError> {
+    let until = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        match lock(paths) {
+            Err(held @ StartError::AlreadyRunning(_)) => {
+                // The threads of a killed one may hold its files for a moment after its main thread has ended.
+                let dying = holder(paths).is_some_and(|holder| !holder.daemon.is_alive());
+                let answers = control::probe(&paths.socket).await.unwrap_or(true);
+                if (answers && !dying) || tokio::time::Instant::now() >= until {
+                    return Err(held);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Runs a daemon until it is told to stop. `ready` is called once it answers.
 ///
 /// # Errors
@@ -106,9 +142,9 @@ pub async fn run(
 ) -> Result<(), StartError> {
     paths.ensure_runtime()?;
     paths.ensure_state()?;
-    let lock = lock(&paths)?;
+    let lock = lock_when_free(&paths).await?;
     let bind_error = |source| StartError::Bind { path: paths.socket.display().to_string(), source };
-    if control::probe(&paths.socket).await.map_err(bind_error)? {
+    if somebody_listens(&paths).await.map_err(bind_error)? {
         return Err(StartError::AlreadyRunning(format!(" and answers on {}", paths.socket.display())));
     }
     let mut signals = Signals::register().map_err(StartError::Signals)?;

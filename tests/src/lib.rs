@@ -12,5 +12,6 @@ pub mod proc;
 pub mod provider;
 pub mod run;
 pub mod sandbox;
+pub mod stage;
 pub mod tools;
 pub mod wait;

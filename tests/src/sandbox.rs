@@ -160,8 +160,16 @@ impl Sandbox {
         let fake = binary("fake-tool");
         let words: Vec<String> = options.iter().map(|word| quoted(word)).collect();
         let fake = quoted(&fake.display().to_string());
-        let script = format!("#!/bin/sh\nexec {fake} --as {} {} -- \"$@\"\n", quoted(name), words.join(" "));
-        let source = put(&self.path("tmp").join(format!("{name}.sh")), script.as_bytes());
+        self.script(name, &format!("exec {fake} --as {} {} -- \"$@\"", quoted(name), words.join(" ")))
+    }
+
+    /// Puts a shell script on the path under a name.
+    ///
+    /// # Panics
+    /// The file cannot be written.
+    #[track_caller]
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let source = put(&self.path("tmp").join(format!("{name}.sh")), format!("#!/bin/sh\n{text}\n").as_bytes());
         let path = self.path("bin").join(name);
         // Written by another process: if this one held the file open for writing while another thread forks,
         // starting it would fail with "text file busy".

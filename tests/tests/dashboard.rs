@@ -61,7 +61,7 @@ fn page_stops(url: &str, id: &str, silent: bool) {
 fn stopped_from_the_page(options: &[&str], silent: bool) {
     let sandbox = Sandbox::new();
     sandbox.fake_tool("claude", options);
-    let prompt = sandbox.write("project/prompt.md", "watch me");
+    let prompt = sandbox.write("prompt.md", "watch me");
     let prompt = prompt.display().to_string();
     let runner: Running = sandbox.spawn(&[
         "execute",

@@ -44,6 +44,7 @@ pub(super) struct Recorder {
     jsonl_seq: u64,
     last_checkpoint: Option<Instant>,
     journal_held: bool,
+    output_refused: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +79,7 @@ impl Recorder {
             jsonl_seq: 0,
             last_checkpoint: None,
             journal_held: false,
+            output_refused: false,
         })
     }
 
@@ -104,6 +106,18 @@ impl Recorder {
         let first = held && !self.journal_held;
         self.journal_held = held;
         first.then(|| format!("the disk refuses {}; events are kept in memory", self.dir.journal().display()))
+    }
+
+    /// Says the first time that the disk refuses the output; what is shown goes on.
+    pub(super) fn output_trouble(&mut self) -> Option<String> {
+        let refused = self.stdout.refused() || self.stderr.refused();
+        let first = refused && !std::mem::replace(&mut self.output_refused, refused);
+        first.then(|| {
+            format!(
+                "the disk refuses {}; 4 MiB are kept in memory, what is older is not recorded",
+                self.dir.stream(Stream::Stdout).display()
+            )
+        })
     }
 
     /// Passes progress on; now and then it is journalled too.

@@ -144,6 +144,9 @@ impl Run {
             self.act(rung);
         }
         self.record.flush_output(false);
+        if let Some(trouble) = self.record.output_trouble() {
+            self.front.say(&format!("warning: {trouble}"));
+        }
         self.progress(false);
         self.show_lines();
         self.stop.is_some() && !has_process

@@ -65,6 +65,11 @@ impl StreamFile {
         self.recorded
     }
 
+    /// Whether the disk refuses bytes, or has cost some.
+    pub(super) fn refused(&self) -> bool {
+        !self.held.is_empty() || self.lost > 0
+    }
+
     /// Takes bytes as the tool delivered them.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let mut clean = std::mem::take(&mut self.scratch);
@@ -80,6 +85,9 @@ impl StreamFile {
         self.redact.finish(&mut clean);
         self.record(&clean);
         self.flush_held();
+        self.lost += self.held.len() as u64;
+        self.recorded -= self.held.len() as u64;
+        self.held.clear();
         if self.lost > 0 {
             self.write(format!("\n[llmctl: {} bytes lost, the disk was full]\n", self.lost).as_bytes());
         }

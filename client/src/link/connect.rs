@@ -12,6 +12,7 @@ use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::control_client::ControlClient;
 use llmctl_proto::pb::{HelloRequest, HelloResponse};
 use llmctl_proto::{PROTOCOL, VERSION};
+use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -22,6 +23,9 @@ pub type Client = ControlClient<Channel>;
 
 /// A daemon that does not shake hands within this time is stuck.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// A connection that ends before the handshake is tried again so often, after this time.
+const CLOSING_TRIES: u32 = 10;
+const CLOSING_WAIT: Duration = Duration::from_millis(25);
 /// Largest answer; the daemon's own limit.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -66,8 +70,12 @@ pub async fn handshake(client: &mut Client) -> Result<HelloResponse, LinkError> 
     let request = HelloRequest { protocol: PROTOCOL, version: VERSION.to_owned() };
     match tokio::time::timeout(HANDSHAKE, client.hello(request)).await {
         Ok(Ok(answer)) => Ok(answer.into_inner()),
-        Ok(Err(status)) if status.code() == tonic::Code::FailedPrecondition => {
+        Ok(Err(status)) if status.code() == Code::FailedPrecondition => {
             Err(LinkError::Protocol(status.message().to_owned()))
+        }
+        // An answer of the daemon's own is none of these: this is the transport speaking.
+        Ok(Err(status)) if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) => {
+            Err(LinkError::Closed(status.message().to_owned()))
         }
         Ok(Err(status)) => Err(LinkError::Answer(status.message().to_owned())),
         Err(_) => Err(LinkError::Answer(format!("nothing within {} s", HANDSHAKE.as_secs()))),
@@ -79,6 +87,18 @@ pub async fn handshake(client: &mut Client) -> Result<HelloResponse, LinkError> 
 /// # Errors
 /// Nobody listens, another protocol, or no answer.
 pub async fn connect(paths: &Paths) -> Result<Client, LinkError> {
+    let mut tries = 0;
+    loop {
+        match connect_once(paths).await {
+            // A daemon that leaves or was just killed lets its socket go a moment later.
+            Err(LinkError::Closed(_) | LinkError::Io { .. }) if tries < CLOSING_TRIES => tries += 1,
+            other => return other,
+        }
+        tokio::time::sleep(CLOSING_WAIT).await;
+    }
+}
+
+async fn connect_once(paths: &Paths) -> Result<Client, LinkError> {
     let mut client = connect_any(&paths.socket).await?;
     handshake(&mut client).await?;
     Ok(client)

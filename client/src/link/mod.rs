@@ -27,6 +27,9 @@ pub enum LinkError {
     /// The daemon speaks another protocol.
     #[error("{0}")]
     Protocol(String),
+    /// The connection ended before there was an answer.
+    #[error("llmctld closed the connection: {0}")]
+    Closed(String),
     /// The daemon answered with an error.
     #[error("llmctld answered: {0}")]
     Answer(String),

@@ -114,7 +114,7 @@ impl Anthropic {
         if !value.is_object() {
             return;
         }
-        let input = input_classes(value);
+        let input = input_classes(value, self.usage.as_ref());
         let output = decode::count(value, "output_tokens");
         if input.is_none() && output.is_none() {
             return;
@@ -132,14 +132,17 @@ impl Anthropic {
     }
 }
 
-/// The input side of a usage object; none when it names no input at all.
-fn input_classes(value: &Value) -> Option<Usage> {
+/// The input side of a usage object; none when it names no input at all. Only the start of a message splits cache
+/// writes by their life: `before` keeps that split where a later object has the sum alone.
+fn input_classes(value: &Value, before: Option<&Usage>) -> Option<Usage> {
     let input = decode::count(value, "input_tokens");
     let read = decode::count(value, "cache_read_input_tokens");
     let written = decode::count(value, "cache_creation_input_tokens");
     let by_life = &value["cache_creation"];
-    let hour = decode::count(by_life, "ephemeral_1h_input_tokens").unwrap_or(0);
+    let hour = decode::count(by_life, "ephemeral_1h_input_tokens");
     let minutes = decode::count(by_life, "ephemeral_5m_input_tokens");
+    let known_hour = before.map_or(0, |usage| usage.cache_write_1h).min(written.unwrap_or(0));
+    let hour = hour.unwrap_or(if minutes.is_some() { 0 } else { known_hour });
     input.or(read).or(written).or(minutes)?;
     // Without the split, or beyond it, a write counts as the short-lived kind.
     let minutes = minutes.unwrap_or(0).max(written.unwrap_or(0).saturating_sub(hour));
@@ -185,6 +188,14 @@ mod tests {
         assert_eq!((usage.cache_write_5m, usage.cache_write_1h), (100, 200));
         let whole = START.replace("\"ephemeral_1h_input_tokens\":200", "\"ephemeral_1h_input_tokens\":50");
         assert_eq!(last_usage(&run(&[&whole])).cache_write_5m, 250);
+    }
+
+    #[test]
+    fn a_later_sum_keeps_the_split_of_the_start() {
+        let delta = r#"{"type":"message_delta","delta":{},"usage":{"input_tokens":12,
+            "cache_creation_input_tokens":300,"output_tokens":9}}"#;
+        let usage = last_usage(&run(&[START, delta]));
+        assert_eq!((usage.cache_write_5m, usage.cache_write_1h, usage.output), (100, 200, 9));
     }
 
     #[test]

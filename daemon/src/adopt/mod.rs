@@ -6,7 +6,7 @@
 //! it ended, and what it left running is ended by its identity and its tag.
 
 mod import;
-mod watch;
+mod notice;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::{self, OperationDir};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::process::Identity;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,8 @@ use crate::store::Store;
 
 /// How long a runner gets to attach by itself before it is looked at.
 const ATTACH_GRACE: Duration = Duration::from_secs(2);
+/// How long a question waits for the first look after the start.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// Requests that wait.
 const INBOX: usize = 64;
 
@@ -41,6 +43,7 @@ enum Message {
 #[derive(Debug, Clone)]
 pub struct Adopter {
     tx: mpsc::Sender<Message>,
+    first_look: watch::Receiver<bool>,
 }
 
 impl std::fmt::Debug for Message {
@@ -68,9 +71,17 @@ impl Adopter {
     /// Starts the adopter. `rebuild`: the database is new, so every operation's directory is read again.
     pub fn spawn(deps: Deps, rebuild: bool) -> Self {
         let (tx, rx) = mpsc::channel(INBOX);
+        let (looked, first_look) = watch::channel(false);
         let tracker = deps.tracker.clone();
-        tracker.spawn(Task { deps, tx: tx.clone(), watched: HashSet::new() }.run(rx, rebuild));
-        Self { tx }
+        tracker.spawn(Task { deps, tx: tx.clone(), watched: HashSet::new(), looked }.run(rx, rebuild));
+        Self { tx, first_look }
+    }
+
+    /// Waits until what ended before this daemon started has been taken in, but not for long.
+    pub async fn first_look(&self) {
+        let mut looked = self.first_look.clone();
+        // One that takes longer goes on by itself; then the answer is as good as it can be now.
+        let _ = tokio::time::timeout(FIRST_LOOK, looked.wait_for(|looked| *looked)).await;
     }
 
     /// Looks at one operation and returns when its journal has been taken in.
@@ -91,13 +102,14 @@ struct Task {
     deps: Deps,
     tx: mpsc::Sender<Message>,
     watched: HashSet<OperationId>,
+    looked: watch::Sender<bool>,
 }
 
 impl Task {
     async fn run(mut self, mut rx: mpsc::Receiver<Message>, rebuild: bool) {
         let shutdown = self.deps.shutdown.clone();
         // The watcher lives as long as this task; without one, marks are seen at the next start.
-        let _watcher = watch::pending(&self.deps.paths, self.tx.clone());
+        let _watcher = notice::pending(&self.deps.paths, self.tx.clone());
         let first = if rebuild { opdir::all(&self.deps.paths) } else { opdir::pending(&self.deps.paths) };
         // Ended ones at once, so that a client's first question sees them; live ones get time to attach.
         for id in &first {
@@ -105,6 +117,7 @@ impl Task {
                 self.look_at(id).await;
             }
         }
+        let _ = self.looked.send(true);
         let mut due: Option<tokio::time::Instant> = Some(tokio::time::Instant::now() + ATTACH_GRACE);
         loop {
             let timer = async {
@@ -168,7 +181,7 @@ impl Task {
             return;
         }
         let (tx, shutdown) = (self.tx.clone(), self.deps.shutdown.clone());
-        let ended = watch::end_of(runner);
+        let ended = notice::end_of(runner);
         self.deps.tracker.spawn(async move {
             tokio::select! {
                 () = shutdown.cancelled() => {}

@@ -41,6 +41,8 @@ pub(super) async fn open(deps: ControlDeps, request: FollowEventsRequest) -> Res
         prefix => Some(deps.operations.get(prefix).await?.operation_id.clone()),
     };
     let (tx, rx) = mpsc::channel(QUEUE);
+    // What ended while no daemon ran belongs to the past that is asked for.
+    deps.adopter.first_look().await;
     let subscription = deps.hub.subscribe(None).await?;
     let tracker = deps.tracker.clone();
     let follower = Follower { deps, types: request.types, operation_id, output: request.output, tx };

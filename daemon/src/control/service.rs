@@ -180,6 +180,7 @@ impl Control for ControlService {
     ) -> Result<Response<ListOperationsResponse>, Status> {
         let request = request.into_inner();
         let limit = if request.limit == 0 { 50 } else { request.limit.min(500) } as usize;
+        self.deps.adopter.first_look().await;
         let (known, _) = self.deps.hub.list().await?;
         let mut found: Vec<String> =
             known.iter().filter(|o| wanted(&request, o)).take(limit).map(json).collect();
