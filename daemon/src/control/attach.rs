@@ -148,7 +148,12 @@ impl Link {
         if self.deps.shutdown.is_cancelled() {
             return;
         }
-        let Ok(Ok(operation)) = self.deps.hub.get(self.id.as_str()).await else { return };
+        let operation = match self.deps.hub.get(self.id.as_str()).await {
+            Ok(Ok(operation)) => operation,
+            // It left before it had said anything: its journal has it all.
+            Ok(Err(_)) => return self.deps.adopter.link_lost(self.id).await,
+            Err(_) => return,
+        };
         if operation.state.is_final() {
             // Everything it had to say is stored: its end is committed at once.
             let dir = OperationDir::of(&self.deps.paths, &self.id);
