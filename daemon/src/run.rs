@@ -77,8 +77,9 @@ fn lock(paths: &Paths) -> Result<Lock, StartError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let holder =
-                holder(paths).map(|h| format!(" (version {}, pid {})", h.version, h.daemon.pid)).unwrap_or_default();
+            let holder = holder(paths)
+                .map(|h| format!(" (version {}, pid {})", h.version, h.daemon.pid))
+                .unwrap_or_default();
             return Err(StartError::AlreadyRunning(holder));
         }
         Err(TryLockError::Error(source)) => return Err(fail(source)),

@@ -70,6 +70,8 @@ fn percentile(values: &[f64], percent: f64) -> f64 {
 }
 
 #[cfg(test)]
+// Every figure here is a whole number that floats hold exactly.
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
 

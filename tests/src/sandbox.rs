@@ -169,7 +169,8 @@ impl Sandbox {
     /// The file cannot be written.
     #[track_caller]
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
-        let source = put(&self.path("tmp").join(format!("{name}.sh")), format!("#!/bin/sh\n{text}\n").as_bytes());
+        let source =
+            put(&self.path("tmp").join(format!("{name}.sh")), format!("#!/bin/sh\n{text}\n").as_bytes());
         let path = self.path("bin").join(name);
         // Written by another process: if this one held the file open for writing while another thread forks,
         // starting it would fail with "text file busy".

@@ -158,7 +158,9 @@ impl Stage {
     /// The tool's process of an operation, once it is written down.
     #[track_caller]
     pub fn tool(&self, id: &str) -> Identity {
-        wait_for(SOON, "the tool's process", || identity(&read_json(&self.file(id, "operation.json"))?["tool"]))
+        wait_for(SOON, "the tool's process", || {
+            identity(&read_json(&self.file(id, "operation.json"))?["tool"])
+        })
     }
 
     /// An operation as `llmctl show --json` gives it.
@@ -248,7 +250,8 @@ impl Stage {
         for event in self.events(&["--after", "0"]) {
             let kind = event["type"].as_str().unwrap_or_default().to_owned();
             // What the daemon itself says of a link is in no journal.
-            let Some(id) = event["data"]["operation_id"].as_str().filter(|_| kind != "execution.detached") else {
+            let Some(id) = event["data"]["operation_id"].as_str().filter(|_| kind != "execution.detached")
+            else {
                 continue;
             };
             *stored.entry((id.to_owned(), kind, event["data"].to_string())).or_default() += 1;
@@ -303,8 +306,10 @@ fn read_json(path: &Path) -> Option<Value> {
 
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|n| n.starts_with("exec-")).collect();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|n| n.starts_with("exec-"))
+        .collect();
     names.sort_unstable();
     names
 }

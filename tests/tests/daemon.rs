@@ -142,7 +142,9 @@ fn socket_and_files_are_private() {
     stage.execute(&[]).expect_code(0);
     let mode = |path: PathBuf| fs::metadata(path).expect("it is there").mode() & 0o7777;
     assert_eq!(mode(socket(&stage)), 0o600);
-    for dir in [stage.runtime(""), stage.state(""), stage.state("operations"), stage.file(&stage.only_id(), "")] {
+    for dir in
+        [stage.runtime(""), stage.state(""), stage.state("operations"), stage.file(&stage.only_id(), "")]
+    {
         assert_eq!(mode(dir.clone()), 0o700, "{}", dir.display());
     }
     let id = stage.only_id();
@@ -163,7 +165,8 @@ fn another_user_is_refused_whatever_the_mode() {
     }
     let stage = stage();
     stage.start_daemon();
-    let open = |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("opened");
+    let open =
+        |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("opened");
     for dir in ["", "run", "run/llmctl"] {
         open(stage.sandbox.path(dir), 0o711);
     }
@@ -189,7 +192,8 @@ fn the_verbs_say_what_is() {
     let status = stage.llmctl(&["daemon", "status"]).expect_code(3);
     assert!(status.stdout_text().contains("not running"));
     let status: Value =
-        serde_json::from_slice(&stage.llmctl(&["daemon", "status", "--json"]).expect_code(3).stdout).expect("JSON");
+        serde_json::from_slice(&stage.llmctl(&["daemon", "status", "--json"]).expect_code(3).stdout)
+            .expect("JSON");
     assert_eq!(status["running"], false);
     stage.llmctl(&["daemon", "stop"]).expect_code(0);
     assert!(stage.llmctl(&["daemon", "logs"]).expect_code(0).stdout_text().contains("no log yet"));
@@ -199,7 +203,8 @@ fn the_verbs_say_what_is() {
     let text = stage.llmctl(&["daemon", "status"]).expect_code(0).stdout_text();
     assert!(text.contains(&format!("pid {}", first.pid)) && text.contains("store"), "{text}");
     let status: Value =
-        serde_json::from_slice(&stage.llmctl(&["daemon", "status", "--json"]).expect_code(0).stdout).expect("JSON");
+        serde_json::from_slice(&stage.llmctl(&["daemon", "status", "--json"]).expect_code(0).stdout)
+            .expect("JSON");
     assert_eq!((&status["pid"], &status["store"]["state"]), (&json!(first.pid), &json!("ok")));
 
     stage.llmctl(&["daemon", "restart"]).expect_code(0);

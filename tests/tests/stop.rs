@@ -161,7 +161,11 @@ fn what_has_ended_or_never_was_is_said() {
         let ended = stage.llmctl(&["stop", &id]).expect_code(1);
         assert!(ended.stderr_text().contains(&format!("{id} has already ended")), "{}", ended.stderr_text());
         let unknown = stage.llmctl(&["stop", "exec-zzzz"]).expect_code(2);
-        assert!(unknown.stderr_text().contains("no operation matches \"exec-zzzz\""), "{}", unknown.stderr_text());
+        assert!(
+            unknown.stderr_text().contains("no operation matches \"exec-zzzz\""),
+            "{}",
+            unknown.stderr_text()
+        );
         assert_eq!(stage.facts(&id, "execution.stopped"), [] as [Value; 0]);
     }
 }
@@ -285,7 +289,8 @@ fn a_reader_that_does_not_read_holds_up_no_stop() {
         let tool = stage.tool(&id);
         assert!(!proc::is_alive(tool));
         drop(reader);
-        let status = llmctl_tests::wait::wait_for(LONG, "the runner's end", || child.try_wait().expect("ours"));
+        let status =
+            llmctl_tests::wait::wait_for(LONG, "the runner's end", || child.try_wait().expect("ours"));
         assert_eq!(status.code(), Some(4));
         stage.wait_only_daemon();
     }

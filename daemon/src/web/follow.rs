@@ -92,27 +92,41 @@ impl Follow {
                     self.next = span.offset + span.bytes;
                     vec![frame.json.clone()]
                 }
-                Step::ReadTo(end) => self.read(Some(end), cursor).await,
+                Step::ReadTo(end) => self.read(Until::Offset(end), cursor).await,
             },
             // At an operation's end the file has everything, whatever got lost on the way.
-            None if is_end(&frame.type_name) => self.read(None, cursor).await,
+            None if is_end(&frame.type_name) => self.read(Until::Ended, cursor).await,
             Some(_) | None => Vec::new(),
         }
     }
 
-    /// Reads the file from the next byte to `end`, or to its end.
-    pub(super) async fn read(&mut self, end: Option<u64>, cursor: &Cursor) -> Vec<Utf8Bytes> {
+    /// Reads what is recorded so far.
+    pub(super) async fn read_recorded(&mut self, cursor: &Cursor) -> Vec<Utf8Bytes> {
+        self.read(Until::Recorded, cursor).await
+    }
+
+    async fn read(&mut self, until: Until, cursor: &Cursor) -> Vec<Utf8Bytes> {
         let mut frames = Vec::new();
-        while end.is_none_or(|end| self.next < end) {
-            let want = end.map_or(PIECE, |end| usize::try_from(end - self.next).unwrap_or(PIECE).min(PIECE));
+        loop {
+            let want = match until {
+                Until::Offset(end) => {
+                    usize::try_from(end.saturating_sub(self.next)).unwrap_or(PIECE).min(PIECE)
+                }
+                Until::Recorded | Until::Ended => PIECE,
+            };
             let Ok((bytes, size)) = read_at(self.dir.stream(self.stream), self.next, want).await else {
                 break;
             };
-            if bytes.is_empty() {
+            let reached = self.next + bytes.len() as u64;
+            // Pieces end with a character; the file of an operation that runs may end within one.
+            let take = match until {
+                Until::Offset(end) if reached >= end => bytes.len(),
+                Until::Ended if reached >= size => bytes.len(),
+                _ => whole_characters(&bytes),
+            };
+            if take == 0 {
                 break;
             }
-            let at_end = self.next + bytes.len() as u64 >= end.unwrap_or(size);
-            let take = if at_end { bytes.len() } else { whole_characters(&bytes).max(1) };
             let event: Event = ExecutionOutput {
                 operation_id: self.operation_id.clone(),
                 stream: self.stream,
@@ -126,6 +140,17 @@ impl Follow {
         }
         frames
     }
+}
+
+/// How far the file is read.
+#[derive(Debug, Clone, Copy)]
+enum Until {
+    /// To this byte, where a live piece ends.
+    Offset(u64),
+    /// To the end, which may move.
+    Recorded,
+    /// To the end for good.
+    Ended,
 }
 
 fn is_end(type_name: &str) -> bool {

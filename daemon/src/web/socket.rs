@@ -458,7 +458,7 @@ impl<'a> Socket<'a> {
         self.answer(request, answer).await?;
         if let Ok(mut follow) = begun {
             let cursor = Cursor { epoch: self.subscription.cursor.epoch, seq: self.seen };
-            for json in follow.read(None, &cursor).await {
+            for json in follow.read_recorded(&cursor).await {
                 self.feed(json).await?;
             }
             self.follows.push(follow);
