@@ -62,7 +62,7 @@ impl Thread {
                 Next::Request(Request::Fact(fact)) => self.collect(*fact),
                 Next::Request(Request::Close(done)) => {
                     self.commit();
-                    self.note_clean_end();
+                    self.close();
                     let _ = done.send(());
                     return;
                 }
@@ -105,7 +105,7 @@ impl Thread {
                 Ok(other) => {
                     self.commit();
                     if let Request::Close(done) = other {
-                        self.note_clean_end();
+                        self.close();
                         let _ = done.send(());
                         self.rx.close();
                     } else {
@@ -209,6 +209,12 @@ impl Thread {
         }
         write.commit()?;
         Ok(())
+    }
+
+    /// Notes the clean end and lets the file go, so that a successor finds it free.
+    fn close(&mut self) {
+        self.note_clean_end();
+        self.database = None;
     }
 
     fn note_clean_end(&mut self) {
