@@ -10,6 +10,7 @@ mod gate;
 mod holder;
 mod operations;
 mod reply;
+mod requests;
 mod routes;
 mod serve;
 mod session;
