@@ -58,29 +58,34 @@ enum Next {
 impl Thread {
     fn run(mut self) {
         loop {
-            match self.next() {
+            let request = match self.next() {
                 Next::Request(Request::Fact(fact)) => self.collect(*fact),
-                Next::Request(Request::Acknowledge(durable, client_seq)) => {
-                    if self.commit() {
-                        note_durable(&durable, client_seq);
-                    }
+                Next::Request(other) => Some(other),
+                Next::GroupDue => {
+                    self.commit();
+                    None
                 }
-                Next::Request(Request::Close(done)) => {
+                Next::Ended => {
+                    self.commit();
+                    return;
+                }
+            };
+            match request {
+                None => {}
+                Some(Request::Acknowledge(durable, client_seq)) if self.commit() => {
+                    note_durable(&durable, client_seq);
+                }
+                Some(Request::Close(done)) => {
+                    // First: a commit that fails now is not tried again.
+                    self.rx.close();
                     self.commit();
                     self.close();
                     let _ = done.send(());
                     return;
                 }
-                Next::Request(query) => {
+                Some(query) => {
                     self.commit();
                     self.answer(query);
-                }
-                Next::GroupDue => {
-                    self.commit();
-                }
-                Next::Ended => {
-                    self.commit();
-                    return;
                 }
             }
         }
@@ -101,35 +106,23 @@ impl Thread {
         received.map_or(Next::Ended, Next::Request)
     }
 
-    fn collect(&mut self, fact: Fact) {
+    /// Adds a fact to the open group. An urgent one takes along what already waits behind it; what is no fact among
+    /// that is given back.
+    fn collect(&mut self, fact: Fact) -> Option<Request> {
         let urgent = fact.urgent;
         self.open.push(fact);
         self.since.get_or_insert_with(Instant::now);
-        // An urgent fact takes along what already waits behind it.
         while self.open.len() < GROUP_FACTS && urgent {
             match self.rx.try_recv() {
                 Ok(Request::Fact(fact)) => self.open.push(*fact),
-                Ok(other) => {
-                    let committed = self.commit();
-                    match other {
-                        Request::Close(done) => {
-                            self.close();
-                            let _ = done.send(());
-                            self.rx.close();
-                        }
-                        Request::Acknowledge(durable, client_seq) if committed => {
-                            note_durable(&durable, client_seq);
-                        }
-                        query => self.answer(query),
-                    }
-                    return;
-                }
+                Ok(other) => return Some(other),
                 Err(_) => break,
             }
         }
         if urgent || self.open.len() >= GROUP_FACTS {
             self.commit();
         }
+        None
     }
 
     /// Commits the open group and tells everybody who waits. A failed commit is tried again until it succeeds:
