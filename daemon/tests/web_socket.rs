@@ -237,7 +237,7 @@ async fn rules_of_the_link() {
         assert!(code == 1008 || code == 1006, "{code}");
     }
     let mut ws = connect(&stage, "", true).await;
-    for n in 0..40 {
+    for n in 0..400 {
         if ws.send(Message::text(json!({"type": "ping", "t": n}).to_string())).await.is_err() {
             break;
         }
@@ -247,7 +247,8 @@ async fn rules_of_the_link() {
             break code;
         }
     };
-    assert_eq!(code, 1008);
+    // Whoever still writes may find the connection reset before it reads why.
+    assert!(code == 1008 || code == 1006, "{code}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
