@@ -6,19 +6,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use llmctl_proto::event::{Mode, StopBy, StopVia};
-use llmctl_proto::ids::{OperationId, ResolveError};
-use llmctl_proto::opdir::{OperationDir, Wish};
+use llmctl_proto::event::{Event, Mode, RunState, StopBy, StopVia};
+use llmctl_proto::ids::{OperationId, ResolveError, resolve};
+use llmctl_proto::journal::Reader;
+use llmctl_proto::opdir::{self, OperationDir, Wish};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::process::Signal;
 use llmctl_proto::state::{Operation, OperationState};
 
 use crate::adopt::Adopter;
-use crate::hub::{Directive, Hub, HubError, StopOrder};
+use crate::hub::{Directive, Hub, HubError, Publish, StopOrder};
 use crate::store::{OperationQuery, Store, StoreError};
 
 /// How long a suspended or resumed operation gets to say so.
 const SUSPEND_WAIT: Duration = Duration::from_secs(5);
+/// Between two looks at the journal of an operation without a link.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,29 @@ impl Operations {
     /// None or several match, or the daemon is stopping.
     pub async fn get(&self, prefix: &str) -> Result<Arc<Operation>, VerbError> {
         self.adopter.first_look().await;
+        match self.known(prefix).await {
+            Err(error) if error.code == "operation_not_found" => {
+                // One that has just begun, or runs without a link, may not have been looked at yet.
+                let pending = opdir::pending(&self.paths);
+                let Ok(id) = resolve(prefix, pending.iter()) else { return Err(error) };
+                self.adopter.look_now(id).await;
+                self.known(prefix).await
+            }
+            known => known,
+        }
+    }
+
+    /// Ids of all operations that have not ended, those without a link included.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn running(&self) -> Result<Vec<OperationId>, VerbError> {
+        self.adopter.look_at_all_now().await;
+        let (known, _) = self.hub.list().await?;
+        Ok(known.into_iter().filter(|o| !o.state.is_final()).map(|o| o.operation_id).collect())
+    }
+
+    async fn known(&self, prefix: &str) -> Result<Arc<Operation>, VerbError> {
         match self.hub.get(prefix).await? {
             Ok(operation) => Ok(operation),
             Err(error @ ResolveError::Ambiguous { .. }) => Err(error.into()),
@@ -129,7 +155,11 @@ impl Operations {
             return Err(VerbError::of("operation_ended", text, operation.as_ref().clone()));
         }
         let ended = self.hub.wait_for(id.clone(), OperationState::is_final);
-        if !self.hub.direct(id.clone(), Directive::Stop(order.clone())).await? {
+        if self.hub.direct(id.clone(), Directive::Stop(order.clone())).await? {
+            // A runner that was suspended at its terminal hears nothing until it goes on.
+            let runner = OperationDir::of(&self.paths, id).read().ok().map(|file| file.runner);
+            drop(runner.map(|runner| runner.signal(Signal::CONT)));
+        } else {
             let wish = Wish::Stop {
                 by: StopBy::User,
                 via: via_of(&order.via),
@@ -179,6 +209,11 @@ impl Operations {
         let done = self.hub.wait_for(id.clone(), wanted);
         if !self.hub.direct(id.clone(), Directive::Suspend(suspend)).await? {
             self.lay_down(id, if suspend { &Wish::Pause } else { &Wish::Resume }).await?;
+            // Without a link the runner's journal alone says that it follows.
+            let told = self.publish_suspension(id, suspend);
+            if tokio::time::timeout(SUSPEND_WAIT, told).await.is_ok_and(|told| told.is_err()) {
+                return Err(HubError::Stopping.into());
+            }
         }
         match tokio::time::timeout(SUSPEND_WAIT, done).await {
             Ok(operation) => Ok(operation?),
@@ -186,6 +221,26 @@ impl Operations {
                 let text = format!("operation {id} did not follow within {} s", SUSPEND_WAIT.as_secs());
                 Err(VerbError::of("timeout", text, operation.as_ref().clone()))
             }
+        }
+    }
+
+    /// Waits until an operation's journal says that it is suspended, or not, and publishes what it says.
+    async fn publish_suspension(&self, id: &OperationId, suspend: bool) -> Result<(), HubError> {
+        let path = OperationDir::of(&self.paths, id).journal();
+        loop {
+            let journal = path.clone();
+            let entries =
+                tokio::task::spawn_blocking(move || Reader::entries(&journal)).await.unwrap_or_default();
+            let progress = entries.into_iter().rev().find_map(|entry| match entry.event() {
+                Ok(Event::ExecutionProgress(progress)) => Some((entry, progress)),
+                _ => None,
+            });
+            if let Some((entry, progress)) = progress
+                && (progress.state == RunState::Paused) == suspend
+            {
+                return self.hub.publish(Publish { at: entry.at, ..Publish::own(progress.into()) }).await;
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -157,8 +157,9 @@ pub async fn run(
     let paths = Arc::new(paths);
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let hub_tracker = TaskTracker::new();
-    let rebuild = recovered.rebuilt_from.is_some();
     let previous_end = recovered.previous_end;
+    // A database that was damaged or is new says nothing of what the journals hold.
+    let rebuild = recovered.rebuilt_from.is_some() || previous_end == "first";
     let hub = Hub::spawn(recovered, store.clone(), &hub_tracker);
     let adopt = Deps {
         hub: hub.clone(),

@@ -4,29 +4,13 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Answer, Stage, stage, started};
+use common::{Answer, Stage, completed, progress, stage, started};
 use llmctl_proto::event::{
-    Candidate, Event, ExecutionCompleted, RoutingDecision, Spend, Stream, ToolInvoked, ToolResponded, Verdict,
+    Candidate, Event, Requested, RoutingDecision, Stream, ToolInvoked, ToolResponded, Verdict,
 };
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::state::Operation;
 use serde_json::{Value, json};
-
-fn completed(id: &OperationId) -> ExecutionCompleted {
-    ExecutionCompleted {
-        operation_id: id.clone(),
-        exit_code: Some(0),
-        model: None,
-        duration_ms: 5,
-        first_output_ms: None,
-        spend: Spend::default(),
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        calls: 0,
-        session_id: None,
-        resume_command: None,
-    }
-}
 
 /// Ids that sort as they are numbered, before every id that is drawn now.
 fn id(n: usize) -> OperationId {
@@ -71,7 +55,7 @@ async fn many(stage: &Stage, count: usize) -> Vec<Operation> {
     for n in 0..count {
         let id = id(n);
         let mut start = started(&id);
-        start.tool = ["claude-code", "codex", "a&b=c"][n % 3].to_owned();
+        start.tool = ["claude-code", "codex", "a&b=c"][n % 3].into();
         start.agent = (n % 5 == 0).then(|| format!("Agent {}", n % 4));
         stage.publish(start).await;
         if n % 100 != 0 {
@@ -193,23 +177,13 @@ async fn a_verb_on_what_has_ended_says_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_directives_of_stop_and_pause_reach_the_runner() {
-    use llmctl_proto::event::{ExecutionProgress, Phase, RunState};
+    use llmctl_proto::event::{ExecutionProgress, RunState};
     use llmctld::hub::{Directive, StopOrder};
     let stage = stage().await;
     let (id, _) = stage.operation().await;
     let (link, mut directives) = tokio::sync::mpsc::channel(4);
     stage.hub.attach(id.clone(), 0, link).await.expect("attached");
-    let progress = |state| ExecutionProgress {
-        operation_id: id.clone(),
-        state,
-        phase: Phase::Streaming,
-        model: None,
-        spend: Spend::default(),
-        elapsed_ms: 0,
-        idle_ms: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-    };
+    let progress = |state| ExecutionProgress { state, ..progress(&id, 0) };
     let runner = async {
         assert!(matches!(directives.recv().await, Some(Directive::Suspend(true))));
         stage.publish(progress(RunState::Paused)).await;
@@ -330,8 +304,8 @@ async fn files_are_sent_whole_and_by_name_only() {
 async fn lines_have_numbers_that_stay() {
     let stage = stage().await;
     let (id, dir) = stage.operation().await;
-    let text: String = (0..1_000).map(|n| format!("line {n}\n")).collect();
-    std::fs::write(dir.stream(Stream::Stdout), format!("{text}half")).expect("written");
+    let text = (0..1_000).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+    std::fs::write(dir.stream(Stream::Stdout), format!("{text}\nhalf")).expect("written");
     let lines = async |query: &str| -> Value {
         let answer = get(&stage, &format!("/api/operations/{id}/lines?{query}")).await;
         serde_json::from_str(&answer.body).expect("JSON")
@@ -361,7 +335,7 @@ fn decision(id: &OperationId) -> RoutingDecision {
         operation_id: id.clone(),
         attempt: 1,
         trigger: "submit".into(),
-        requested: Default::default(),
+        requested: Requested::default(),
         selected: None,
         fallback_used: false,
         candidates: vec![Candidate {

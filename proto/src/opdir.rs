@@ -84,14 +84,15 @@ impl OperationDir {
         }
     }
 
-    /// Makes the directory, marks it pending and writes `operation.json`.
+    /// Makes the directory, writes `operation.json` and marks it pending.
     ///
     /// # Errors
     /// The directory exists already (`AlreadyExists`) or something cannot be written.
     pub fn create(&self, file: &OperationFile) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(&self.root)?;
-        private_file().write(true).create(true).truncate(true).open(&self.pending)?;
-        self.write(file)
+        self.write(file)?;
+        // Last: whoever sees the mark finds out who runs it.
+        private_file().write(true).create(true).truncate(true).open(&self.pending).map(drop)
     }
 
     /// Replaces `operation.json`.

@@ -398,10 +398,12 @@ impl State {
             }
             state.operations.insert(operation.operation_id.clone(), operation);
         }
+        // Rows of the store do not know who came later; what is known already, as in a snapshot, stays.
         let repeats: Vec<(OperationId, OperationId)> = state
             .operations
             .values()
             .filter_map(|o| Some((o.retry_of.clone()?, o.operation_id.clone())))
+            .filter(|(first, _)| state.operations.get(first).is_some_and(|first| first.retried_by.is_none()))
             .collect();
         for (first, by) in repeats {
             if let Some(first) = state.operations.get_mut(&first) {

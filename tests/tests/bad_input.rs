@@ -204,6 +204,9 @@ fn a_damaged_database_is_put_aside_and_rebuilt() {
         assert_eq!(facts(&sandbox), before, "everything is there again, once");
         sandbox.run(&["daemon", "stop"], LONG).expect_code(0);
     }
+    std::fs::remove_file(&database).expect("deleted");
+    sandbox.run(&["daemon", "start"], LONG).expect_code(0);
+    assert_eq!(facts(&sandbox), before, "a deleted one is rebuilt too");
     let aside = std::fs::read_dir(sandbox.path("state/llmctl")).expect("listed").flatten();
     assert_eq!(aside.filter(|f| f.file_name().to_string_lossy().contains("damaged")).count(), 2);
 }

@@ -1,183 +1,215 @@
-//! `kill -9` of the daemon every 2 s while 20 operations run: all finish, every byte of output is there, and after
-//! the last restart every event is in the store exactly once. The same for a runner that is killed.
+//! Killing the daemon, its peers and the runners: operations go on, and what was journalled is stored once.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use llmctl_tests::fake;
-use llmctl_tests::run::{self, Running};
-use llmctl_tests::sandbox::Sandbox;
-use llmctl_tests::wait::{poll, wait_for, wait_until};
+use llmctl_tests::proc;
+use llmctl_tests::run::Running;
+use llmctl_tests::stage::{LONG, SOON, Stage, numbered};
+use llmctl_tests::wait::{poll, wait_until};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::json;
 
-const LONG: Duration = Duration::from_secs(90);
-const OPERATIONS: usize = 20;
-const DELTAS: u64 = 240;
-const DELTA_BYTES: usize = 64;
-const BETWEEN_KILLS: Duration = Duration::from_secs(2);
+/// Between two kills of the daemon.
+const CADENCE: Duration = Duration::from_secs(2);
 
-fn daemon_pid(sandbox: &Sandbox) -> Option<i32> {
-    let daemons = sandbox.processes().into_iter().filter(|process| process.name == "llmctld");
-    daemons.map(|process| process.identity.pid).next()
-}
-
-fn execute(sandbox: &Sandbox, more: &[&str]) -> Running {
-    let base =
-        ["execute", "-q", "--prompt-text", "go", "--tool", "claude-code", "--model", "claude-opus-5-5"];
-    run::spawn(sandbox.llmctl(&[&base[..], more].concat()), b"")
-}
-
-/// Every fact of an operation: type and payload, with how often it is there.
-type Facts = BTreeMap<(String, String), usize>;
-
-fn count(lines: impl Iterator<Item = Value>) -> Facts {
-    let mut facts = Facts::new();
-    for event in lines {
-        let kind = event["type"].as_str().unwrap_or_default().to_owned();
-        // What the daemon itself says of its links stands in no journal.
-        if event["data"]["operation_id"].is_string() && kind != "execution.detached" {
-            *facts.entry((kind, event["data"].to_string())).or_default() += 1;
-        }
-    }
-    facts
-}
-
-fn parse(text: &str) -> impl Iterator<Item = Value> {
-    text.lines().filter_map(|line| serde_json::from_str(line).ok())
-}
-
-fn stored(sandbox: &Sandbox) -> Facts {
-    let text = sandbox.run(&["events", "--after", "0"], LONG).expect_code(0).stdout_text();
-    count(parse(&text))
-}
-
-fn journalled(sandbox: &Sandbox) -> Facts {
-    let mut all = String::new();
-    for dir in std::fs::read_dir(sandbox.path("state/llmctl/operations")).expect("operations").flatten() {
-        all.push_str(&std::fs::read_to_string(dir.path().join("journal.jsonl")).expect("a journal"));
-    }
-    // Lines numbered 0 are checkpoints of progress, not facts.
-    count(parse(&all).filter(|line| line["n"] != 0))
-}
-
-fn assert_exactly_once(sandbox: &Sandbox) {
-    let journals = journalled(sandbox);
-    let wanted = journals.values().sum::<usize>();
-    let got = poll(LONG, || Some(stored(sandbox)).filter(|facts| facts.values().sum::<usize>() >= wanted));
-    let got = got.unwrap_or_else(|| stored(sandbox));
-    for (fact, times) in &journals {
-        assert_eq!((*times, got.get(fact)), (1, Some(&1)), "{fact:?}");
-    }
-    assert_eq!(journals.len(), got.len(), "nothing else is stored");
+/// Starts a daemon, whatever the last one left, and waits until it has stored every journal.
+fn settle(stage: &Stage) {
+    stage.start_daemon();
+    wait_until(SOON, "every journal to be stored", || stage.pending().is_empty());
+    stage.assert_store_is_the_journals();
 }
 
 #[test]
-fn the_daemon_is_killed_every_two_seconds_and_nothing_is_lost() {
-    let sandbox = Sandbox::new();
-    let (deltas, bytes) = (DELTAS.to_string(), DELTA_BYTES.to_string());
-    sandbox.fake_tool(
-        "claude",
-        &["--deltas", &deltas, "--delta-bytes", &bytes, "--delay-ms", "50", "--tool-calls", "3"],
-    );
-    sandbox.run(&["daemon", "start"], LONG).expect_code(0);
-    let runners: Vec<Running> = (0..OPERATIONS).map(|_| execute(&sandbox, &[])).collect();
-    let runs = || sandbox.processes().iter().filter(|process| process.name == "llmctl").count();
-    wait_until(LONG, "all to run", || runs() == OPERATIONS);
+fn twenty_operations_do_not_notice_that_the_daemon_is_killed() {
+    // Some thirteen seconds each: text, then tool calls, so that facts are under way at every kill.
+    let stage = Stage::new(&["--deltas", "160", "--tool-calls", "150", "--delay-ms", "40"]);
+    stage.start_daemon();
+    let mut running: Vec<Running> = (0..20).map(|_| stage.start(&[])).collect();
     let mut kills = 0;
-    let mut next = Instant::now();
-    while runs() > 0 {
-        if let Some(pid) = daemon_pid(&sandbox) {
-            let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-            kills += 1;
-        }
-        sandbox.run(&["daemon", "start"], LONG).expect_code(0);
-        next += BETWEEN_KILLS;
-        let left = next.saturating_duration_since(Instant::now());
-        let _ = poll(left, || (runs() == 0).then_some(()));
+    while poll(CADENCE, || running.iter_mut().all(|one| one.try_wait().is_some()).then_some(())).is_none() {
+        kills += u32::from(stage.kill_daemon());
+        stage.start_daemon();
     }
-    assert!(kills >= 5, "{kills} kills");
-    let expected = fake::text(DELTAS, DELTA_BYTES);
-    for runner in runners {
-        let done = runner.wait(LONG);
-        assert_eq!(done.code, Some(0), "{}", done.stderr_text());
-        assert_eq!(done.stdout_text(), expected);
+    assert!(kills >= 5, "only {kills} kills");
+    for one in running {
+        let done = one.wait(SOON).expect_code(0);
+        assert_eq!(done.stdout_text(), numbered(160));
     }
-    let dirs = std::fs::read_dir(sandbox.path("state/llmctl/operations")).expect("operations").flatten();
-    let outputs: Vec<String> =
-        dirs.map(|dir| std::fs::read_to_string(dir.path().join("output.txt")).expect("output")).collect();
-    assert_eq!(outputs.len(), OPERATIONS);
-    assert!(outputs.iter().all(|output| *output == expected), "every byte is recorded");
-    assert_exactly_once(&sandbox);
-    let listed = sandbox.run(&["ps", "--json", "-n", "50"], LONG).expect_code(0).stdout_text();
-    let listed: Vec<Value> = serde_json::from_str(&listed).expect("JSON");
-    assert!(listed.iter().all(|o| o["state"] == "complete" && o["calls"] == 3), "{listed:?}");
-    assert_eq!(listed.len(), OPERATIONS);
+    let ids = stage.ids();
+    assert_eq!(ids.len(), 20);
+    for id in &ids {
+        assert_eq!(stage.output(id), numbered(160));
+        assert_eq!(stage.facts(id, "tool.response").len(), 150);
+        assert_eq!(stage.facts(id, "execution.complete").len(), 1);
+    }
+    stage.kill_daemon();
+    settle(&stage);
+    let listed = stage.list(&["--limit", "500"]);
+    assert_eq!(listed.iter().filter(|operation| operation["state"] == "complete").count(), 20);
+    assert!(listed.iter().all(|operation| operation["calls"] == 150 && operation["cost_nano_usd"].is_i64()));
+    // Each was counted once, and its price with it.
+    let status = stage.llmctl(&["daemon", "status", "--json"]).expect_code(0).stdout;
+    let status: serde_json::Value = serde_json::from_slice(&status).expect("JSON");
+    let costs = listed.iter().filter_map(|operation| operation["cost_nano_usd"].as_i64()).sum::<i64>();
+    let totals = &status["operations"]["totals"];
+    assert_eq!((&totals["ended"], &totals["complete"]), (&json!(20), &json!(20)));
+    assert_eq!(totals["cost_nano_usd"], json!(costs));
+    stage.wait_only_daemon();
 }
 
 #[test]
-fn a_killed_runner_is_lost_with_everything_it_had_and_nothing_goes_on() {
-    let sandbox = Sandbox::new();
-    sandbox.fake_tool("claude", &["--deltas", "100000", "--delay-ms", "5", "--grandchild", "setsid"]);
-    sandbox.run(&["daemon", "start"], LONG).expect_code(0);
-    let mut runner = execute(&sandbox, &[]);
-    runner.wait_stdout(LONG, |text| text.len() > 2_000);
-    runner.signal(Signal::KILL);
-    let done = runner.wait(LONG);
-    assert_eq!(done.signal, Some(9));
-    let lost = wait_for(LONG, "the operation to be lost", || {
-        let text = sandbox.run(&["ps", "--json", "-n", "1"], LONG).stdout_text();
-        let mut listed: Vec<Value> = serde_json::from_str(&text).ok()?;
-        listed.pop().filter(|operation| operation["state"] == "lost")
-    });
-    let id = lost["operation_id"].as_str().expect("id");
-    let output =
-        std::fs::read(sandbox.path("state/llmctl/operations").join(id).join("output.txt")).expect("kept");
-    let shown = done.stdout.len().min(output.len());
-    assert!(shown > 1_500 && done.stdout[..shown] == output[..shown], "what was shown is kept");
-    assert_eq!(lost["stdout_bytes"], output.len());
-    assert!(lost["partial"]["files"].as_array().is_some_and(|files| files.len() >= 4), "{lost}");
-    // Only the daemon is left of everything that carried the sandbox's mark.
-    wait_until(LONG, "the tool and its grandchild to be gone", || {
-        sandbox.processes().iter().all(|process| process.name == "llmctld")
-    });
-    assert_exactly_once(&sandbox);
+fn runners_killed_at_any_moment_leave_what_they_had() {
+    let stage = Stage::new(&[
+        "--deltas",
+        "100000",
+        "--delay-ms",
+        "2",
+        "--grandchild",
+        "setsid",
+        "--grandchild",
+        "plain",
+    ]);
+    stage.start_daemon();
+    let mut runners: Vec<Running> = (0..8).map(|_| stage.start(&[])).collect();
+    let ids = stage.ids();
+    // Each at another moment: before its tool runs, in its first output, much later.
+    let mut seen = Vec::new();
+    for (number, runner) in runners.iter_mut().enumerate() {
+        let enough = number * 640;
+        runner.wait_stdout(SOON, |out| out.len() >= enough);
+        runner.signal(Signal::KILL);
+        seen.push(runner.stdout_text());
+    }
+    for runner in runners {
+        assert_eq!(runner.wait(SOON).signal, Some(9));
+    }
+    wait_until(SOON, "every journal to be closed", || stage.pending().is_empty());
+    stage.wait_only_daemon();
+    assert!(ids.len() <= stage.ids().len());
+    for id in stage.ids() {
+        let journal = stage.journal(&id);
+        let output = stage.output(&id);
+        assert!(numbered(20_000).starts_with(&output));
+        if journal.is_empty() {
+            // It died before it could say anything: nothing ever ran.
+            assert!(!stage.file(&id, "journal.jsonl").exists() && output.is_empty());
+            continue;
+        }
+        assert_eq!(journal.last().map(|entry| entry.type_name.as_str()), Some("execution.lost"));
+        let facts: Vec<u64> = journal.iter().map(|entry| entry.client_seq).filter(|n| *n > 0).collect();
+        assert_eq!(facts, (1..=facts.len() as u64).collect::<Vec<_>>(), "no gap, nothing twice");
+        let lost = &stage.facts(&id, "execution.lost")[0];
+        assert_eq!(lost["stdout_bytes"], json!(output.len()));
+        let kept = lost["partial"]["files"].as_array().expect("files");
+        assert!(kept.iter().any(|file| file["name"] == "output.txt" && file["bytes"] == json!(output.len())));
+        assert_eq!(stage.state_of(&id).as_deref(), Some("lost"));
+    }
+    assert!(seen.iter().any(|text| text.len() > 4_000));
+    stage.kill_daemon();
+    settle(&stage);
 }
 
 #[test]
 fn what_ran_without_a_daemon_is_taken_in_once() {
-    let sandbox = Sandbox::new();
-    sandbox.fake_tool("claude", &["--deltas", "20", "--tool-calls", "2"]);
-    for _ in 0..3 {
-        execute(&sandbox, &["--no-daemon"]).wait(LONG).expect_code(0);
+    let stage = Stage::new(&["--tool-calls", "2"]);
+    for more in [&["--no-daemon"][..], &["--no-daemon", "--max-cost", "1000"]] {
+        stage.execute(more).expect_code(0);
     }
+    stage.sandbox.fake_tool("claude", &["--fail", "529"]);
+    stage.execute(&["--no-daemon"]).expect_code(1);
+    assert_eq!(stage.pending().len(), 3);
+    assert!(stage.daemons().is_empty());
+    settle(&stage);
     for _ in 0..3 {
-        sandbox.run(&["daemon", "restart"], LONG).expect_code(0);
-        assert_exactly_once(&sandbox);
+        stage.kill_daemon();
+        settle(&stage);
     }
-    // While one runs, an operation without a link is noticed by itself.
-    execute(&sandbox, &["--no-daemon"]).wait(LONG).expect_code(0);
-    assert_exactly_once(&sandbox);
+    let states: Vec<_> = stage.list(&[]).iter().map(|operation| operation["state"].clone()).collect();
+    assert_eq!(states, [json!("error"), json!("complete"), json!("complete")]);
 }
 
 #[test]
-fn a_stopped_daemon_does_not_slow_the_tool() {
-    let sandbox = Sandbox::new();
-    sandbox.fake_tool("claude", &["--deltas", "20000", "--delta-bytes", "256"]);
-    sandbox.run(&["daemon", "start"], LONG).expect_code(0);
-    let pid = daemon_pid(&sandbox).and_then(rustix::process::Pid::from_raw).expect("it runs");
-    rustix::process::kill_process(pid, Signal::STOP).expect("stopped");
-    let done = execute(&sandbox, &["--no-daemon"]).wait(LONG).expect_code(0);
-    rustix::process::kill_process(pid, Signal::CONT).expect("goes on");
-    assert_eq!(done.stdout.len(), 20_000 * 256);
-    let mut runner = execute(&sandbox, &[]);
-    runner.wait_stdout(LONG, |text| text.len() > 10_000);
-    rustix::process::kill_process(pid, Signal::STOP).expect("stopped");
-    // The answer is whole long before the daemon goes on; only the last acknowledgement is waited for, 2 s.
-    runner.wait_stdout(LONG, |text| text.len() == 20_000 * 256);
-    let done = runner.wait(LONG).expect_code(0);
-    assert_eq!(done.stdout.len(), 20_000 * 256);
-    rustix::process::kill_process(pid, Signal::CONT).expect("goes on");
-    assert_exactly_once(&sandbox);
+fn what_runs_beside_a_daemon_is_picked_up_without_a_restart() {
+    let stage = Stage::new(&["--hang"]);
+    let daemon = stage.start_daemon();
+    let mut running = stage.start(&["--no-daemon"]);
+    running.wait_stdout(SOON, |out| out.contains("delta 0000003"));
+    let id = stage.only_id();
+    stage.wait_state(&id, "detached");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(SOON).signal, Some(2));
+    stage.wait_state(&id, "stopped");
+    wait_until(SOON, "a settled journal", || stage.pending().is_empty());
+    stage.assert_store_is_the_journals();
+    assert_eq!(stage.daemon(), Some(daemon));
+}
+
+#[test]
+fn a_daemon_that_stands_still_slows_nobody() {
+    // Far more than the queues between runner and daemon hold.
+    let stage = Stage::new(&["--deltas", "4000", "--delta-bytes", "4096", "--tool-calls", "400"]);
+    let daemon = stage.start_daemon();
+    let undisturbed = stage.execute(&[]).expect_code(0).elapsed;
+    let mut running = stage.start(&[]);
+    running.wait_stdout(SOON, |out| !out.is_empty());
+    proc::signal(daemon, Signal::STOP);
+    let begun = Instant::now();
+    let expected = llmctl_tests::fake::text(4000, 4096);
+    let done = running.wait(LONG).expect_code(0);
+    let took = begun.elapsed();
+    // After its end it gives the daemon two seconds, and says that it did.
+    assert!(took < undisturbed * 2 + Duration::from_secs(4), "{took:?} instead of {undisturbed:?}");
+    assert!(done.stderr_text().contains("it will read the journal"), "{}", done.stderr_text());
+    assert!(done.stdout_text() == expected);
+    proc::signal(daemon, Signal::CONT);
+    wait_until(SOON, "every journal to be stored", || stage.pending().is_empty());
+    stage.assert_store_is_the_journals();
+    assert_eq!(stage.daemon(), Some(daemon));
+}
+
+#[test]
+fn a_standstill_in_between_is_caught_up_with() {
+    let stage = Stage::new(&["--deltas", "300", "--delay-ms", "10", "--tool-calls", "40"]);
+    let daemon = stage.start_daemon();
+    let mut running = stage.start(&[]);
+    running.wait_stdout(SOON, |out| out.contains("delta 0000020"));
+    proc::signal(daemon, Signal::STOP);
+    running.wait_stdout(SOON, |out| out.contains("delta 0000250"));
+    proc::signal(daemon, Signal::CONT);
+    let done = running.wait(SOON).expect_code(0);
+    assert_eq!(done.stdout_text(), numbered(300));
+    assert!(!done.stderr_text().contains("it will read the journal"), "{}", done.stderr_text());
+    stage.assert_store_is_the_journals();
+}
+
+#[test]
+fn a_restart_finds_its_operations_again() {
+    let stage = Stage::new(&["--hang"]);
+    let mut running: Vec<Running> = (0..3).map(|_| stage.start(&[])).collect();
+    for one in &mut running {
+        one.wait_stdout(SOON, |out| out.contains("delta 0000003"));
+    }
+    let ids = stage.ids();
+    for _ in 0..3 {
+        stage.llmctl(&["daemon", "restart"]).expect_code(0);
+        for id in &ids {
+            stage.wait_state(id, "running");
+        }
+    }
+    let status = || {
+        let status = stage.llmctl(&["daemon", "status", "--json"]).expect_code(0).stdout;
+        serde_json::from_slice::<serde_json::Value>(&status).expect("JSON")
+    };
+    wait_until(SOON, "three links", || status()["operations"]["attached"] == 3);
+    // The link carries orders again.
+    stage.llmctl(&["stop", "--all"]).expect_code(0);
+    for one in running {
+        one.wait(SOON).expect_code(4);
+    }
+    for id in &ids {
+        assert_eq!(stage.state_of(id).as_deref(), Some("stopped"));
+        assert_eq!(stage.facts(id, "execution.stopped").len(), 1);
+    }
+    stage.assert_store_is_the_journals();
+    stage.wait_only_daemon();
 }

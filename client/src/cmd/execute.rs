@@ -7,6 +7,7 @@ use std::process::Stdio;
 use llmctl_proto::event::Verdict;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::paths::Paths;
+use llmctl_proto::process::{DETACHED_VARIABLE, TAG_VARIABLE};
 use serde::{Deserialize, Serialize};
 
 use super::{print, println};
@@ -141,6 +142,9 @@ fn detach(handover: &Handover, prompt: &Prompt, json: bool) -> Outcome {
     let exe = std::env::current_exe().map_err(failed)?;
     let mut child = std::process::Command::new(exe)
         .arg("run-detached")
+        // Started from within another operation, it does not end with that one.
+        .env_remove(TAG_VARIABLE)
+        .env(DETACHED_VARIABLE, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

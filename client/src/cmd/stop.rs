@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use llmctl_proto::event::{StopBy, StopVia};
+use llmctl_proto::ids::{ResolveError, resolve};
 use llmctl_proto::opdir::{self, OperationDir, Wish};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::{StopOperationsRequest, StopResult};
@@ -11,13 +13,15 @@ use llmctl_proto::state::Operation;
 
 use super::{find, println};
 use crate::cli;
-use crate::error::{CliError, Exit, Outcome};
+use crate::error::{Exit, Outcome};
 use crate::execute::millis;
 use crate::link::{self, LinkError};
 use crate::term::{bytes, cost, tokens};
 
 /// Longest wait for an end without a daemon: the whole ladder of the slowest tool.
 const WAIT: Duration = Duration::from_secs(30);
+/// What a runner gets to leave after it has closed its journal.
+const LEAVE: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(paths: &Paths, args: cli::Stop) -> Outcome {
     let json = args.json;
@@ -35,7 +39,7 @@ pub(super) async fn run(paths: &Paths, args: cli::Stop) -> Outcome {
             };
             client.stop_operations(request).await?.into_inner().results
         }
-        Err(LinkError::NotRunning(_)) => without_daemon(paths, &args).await?,
+        Err(LinkError::NotRunning(_)) => without_daemon(paths, &args).await,
         Err(error) => return Err(error.into()),
     };
     if results.is_empty() {
@@ -50,9 +54,12 @@ fn report(results: &[StopResult], json: bool) -> Outcome {
     let mut rows = Vec::new();
     for result in results {
         let operation: Option<Operation> = serde_json::from_str(&result.operation).ok();
-        if !result.code.is_empty() {
-            exit = Exit::Failed;
-        }
+        exit = match result.code.as_str() {
+            "" => exit,
+            // An id that names nothing is a wrong call, unless something worse happened too.
+            "operation_not_found" | "ambiguous_id" if exit != Exit::Failed => Exit::Usage,
+            _ => Exit::Failed,
+        };
         if json {
             let code = Some(&result.code).filter(|code| !code.is_empty());
             rows.push(serde_json::json!({"id": result.id, "code": code, "message": result.message, "operation": operation}));
@@ -77,16 +84,20 @@ fn report(results: &[StopResult], json: bool) -> Outcome {
 }
 
 /// Lays the wish down in each operation's directory and waits for the runners' ends.
-async fn without_daemon(paths: &Paths, args: &cli::Stop) -> Result<Vec<StopResult>, CliError> {
-    let dirs: Vec<OperationDir> = if args.all {
-        opdir::pending(paths)
-            .iter()
-            .map(|id| OperationDir::of(paths, id))
-            .filter(|dir| dir.read().is_ok_and(|file| file.runner.is_alive()))
-            .collect()
-    } else {
-        args.ids.iter().map(|id| find::directory(paths, id)).collect::<Result<_, _>>()?
-    };
+async fn without_daemon(paths: &Paths, args: &cli::Stop) -> Vec<StopResult> {
+    let all = opdir::all(paths);
+    let mut results = Vec::new();
+    let mut dirs: Vec<OperationDir> = Vec::new();
+    if args.all {
+        let alive = |dir: &OperationDir| dir.read().is_ok_and(|file| file.runner.is_alive());
+        dirs.extend(opdir::pending(paths).iter().map(|id| OperationDir::of(paths, id)).filter(alive));
+    }
+    for prefix in &args.ids {
+        match resolve(prefix, all.iter()) {
+            Ok(id) => dirs.push(OperationDir::of(paths, &id)),
+            Err(error) => results.push(unresolved(prefix, &error)),
+        }
+    }
     let wish = Wish::Stop {
         by: StopBy::User,
         via: StopVia::Cli,
@@ -94,11 +105,21 @@ async fn without_daemon(paths: &Paths, args: &cli::Stop) -> Result<Vec<StopResul
         force: args.force,
         grace_ms: args.grace.map(millis),
     };
-    let mut results = Vec::new();
-    for dir in dirs {
-        results.push(stop_one(&dir, &wish).await);
+    results.extend(join_all(dirs.iter().map(|dir| stop_one(dir, &wish))).await);
+    results
+}
+
+fn unresolved(prefix: &str, error: &ResolveError) -> StopResult {
+    let code = match error {
+        ResolveError::NotFound(_) => "operation_not_found",
+        ResolveError::Ambiguous { .. } => "ambiguous_id",
+    };
+    StopResult {
+        id: prefix.to_owned(),
+        code: code.to_owned(),
+        message: error.to_string(),
+        ..StopResult::default()
     }
-    Ok(results)
 }
 
 async fn stop_one(dir: &OperationDir, wish: &Wish) -> StopResult {
@@ -109,7 +130,7 @@ async fn stop_one(dir: &OperationDir, wish: &Wish) -> StopResult {
             Err(error) => {
                 ("runner_gone", format!("the runner of operation {} cannot be told: {error}", dir.id))
             }
-            Ok(()) if ended(&runner).await => ("", String::new()),
+            Ok(()) if ended(dir, &runner).await => ("", String::new()),
             Ok(()) => {
                 ("timeout", format!("operation {} is still running after {} s", dir.id, WAIT.as_secs()))
             }
@@ -127,11 +148,24 @@ pub(super) fn tell(dir: &OperationDir, wish: &Wish, runner: &Identity) -> std::i
     runner.signal(Signal::CONT)
 }
 
-async fn ended(runner: &Identity) -> bool {
+/// Waits for the runner's end. One whose own reader does not read stays, with everything else done.
+async fn ended(dir: &OperationDir, runner: &Identity) -> bool {
     let gone = async {
         while runner.is_alive() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(WAIT, gone).await.is_ok()
+    let closed = async {
+        while find::fold(dir).is_none_or(|operation| !operation.state.is_final()) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(LEAVE).await;
+    };
+    let either = async {
+        tokio::select! {
+            () = gone => {}
+            () = closed => {}
+        }
+    };
+    tokio::time::timeout(WAIT, either).await.is_ok()
 }

@@ -3,18 +3,17 @@
 use std::time::{Duration, Instant};
 
 use llmctl_proto::VERSION;
-use llmctl_proto::event::{
-    self, ExecutionFailed, ExecutionStarted, ModelSelected, Requested, RoutingDecision,
-};
+use llmctl_proto::event::{self, ExecutionFailed, ModelSelected, Requested, RoutingDecision};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::{FORMAT, OperationDir, OperationFile};
 use llmctl_proto::paths::Paths;
-use llmctl_proto::process::{Identity, StopPlan};
+use llmctl_proto::process::Identity;
 use llmctl_proto::redact::{Redactor, known_from_env};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::mpsc;
 
-use super::child::{ChildRun, Spawn, Stdin};
+use super::attempt::{Attempt, Failure};
+use super::child::ChildRun;
 use super::conclude;
 use super::front::{Front, Show};
 use super::prompt::Prompt;
@@ -22,19 +21,12 @@ use super::record::Recorder;
 use super::request::ExecuteRequest;
 use super::runner::{Limits, Run, millis};
 use super::signals::Signals;
-use super::source::{ChildSource, HttpSource, PracticeSource, Source};
 use crate::error::{CliError, Exit, Outcome};
 use crate::link;
 use crate::link::attach::{self, Order};
-use crate::meter::Meter;
 use crate::practice;
-use crate::provider::{ChatRequest, ProviderSpec};
-use crate::route::facts::{Known, Target, facts, gather};
+use crate::route::facts::{Known, facts, gather};
 use crate::route::{Decision, RouteError, route};
-use crate::tool::{Launch, LaunchRequest, Parser, PromptVia, Reader, Template, TemplateValues, ToolSpec};
-
-/// Between two tokens of the practice model, unless `LLMCTL_PRACTICE_TOKEN_MS` says otherwise.
-const PRACTICE_PACE: Duration = Duration::from_millis(12);
 
 /// Who stands in front of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,289 +256,6 @@ fn say_choice(front: &mut Front, selected: &event::Selected) {
     } else {
         front.note(&format!("using {}{model}: {}", selected.tool, selected.reason));
     }
-}
-
-/// One attempt: what was chosen and for what.
-struct Attempt<'a> {
-    id: &'a OperationId,
-    request: &'a ExecuteRequest,
-    decision: &'a Decision,
-    chosen: &'a Known,
-    tag: &'a str,
-}
-
-/// A started source and what belongs to it.
-struct Begin {
-    source: Source,
-    meter: Meter,
-    plan: StopPlan,
-    command: Vec<String>,
-    mode: event::Mode,
-    warnings: Vec<String>,
-    end: conclude::End,
-}
-
-/// Why nothing was started.
-struct Failure {
-    class: &'static str,
-    message: String,
-    hint: Option<String>,
-}
-
-impl Attempt<'_> {
-    fn model(&self) -> Option<String> {
-        self.decision.selected.as_ref().and_then(|selected| selected.model.clone())
-    }
-
-    fn meter(&self) -> Meter {
-        let model = self.model();
-        Meter::new(model.as_deref(), self.chosen.fact.provider.as_deref(), UnixMs::now())
-    }
-
-    fn start(&self, prompt: Prompt, dir: &OperationDir) -> Result<Begin, Failure> {
-        match &self.chosen.target {
-            Target::Tool { spec, binary: Some(binary) } => {
-                let launch = spec.command(&LaunchRequest {
-                    binary: binary.clone(),
-                    model: self.model(),
-                    operation_id: self.id.to_string(),
-                    session_uuid: session_uuid(),
-                    cwd: self.request.cwd.clone(),
-                    extra_args: self.request.extra_args.clone(),
-                });
-                let end = conclude::End { tool: Some(*spec), answer_file: None, temporary: Vec::new() };
-                self.spawn(launch, Reader::new(spec.parser()), spec.stop, prompt, end)
-            }
-            Target::Template { tool, binary: Some(binary) } => {
-                self.start_template(tool, binary.clone(), prompt, dir)
-            }
-            Target::Http { spec: Some(spec), local } => Ok(self.start_http(spec, *local, prompt)),
-            Target::Practice => Ok(self.start_practice(&prompt)),
-            Target::Tool { .. } | Target::Template { .. } | Target::Http { .. } | Target::Nothing => {
-                Err(Failure {
-                    class: "no_candidate",
-                    message: "the chosen candidate cannot be run".into(),
-                    hint: None,
-                })
-            }
-        }
-    }
-
-    fn start_template(
-        &self,
-        tool: &crate::route::templates::TemplateTool,
-        binary: std::path::PathBuf,
-        prompt: Prompt,
-        dir: &OperationDir,
-    ) -> Result<Begin, Failure> {
-        let bad = |message: String| Failure { class: "invalid", message, hint: None };
-        let template = Template::parse(&tool.command_template).map_err(|e| bad(e.to_string()))?;
-        let mut temporary = Vec::new();
-        let mut values = TemplateValues {
-            binary: Some(binary),
-            model: self.model(),
-            work_dir: self.request.cwd.clone(),
-            operation_id: self.id.to_string(),
-            ..TemplateValues::default()
-        };
-        use crate::tool::Placeholder;
-        if template.uses(Placeholder::PromptFile) {
-            let path = match &prompt.file {
-                Some(path) => path.clone(),
-                None => {
-                    let path = dir.root().join("prompt.txt");
-                    llmctl_proto::paths::replace_file_unsynced(&path, prompt.text.as_bytes())
-                        .map_err(|e| bad(format!("cannot write {}: {e}", path.display())))?;
-                    temporary.push(path.clone());
-                    path
-                }
-            };
-            values.prompt_file = Some(path);
-        }
-        if template.uses(Placeholder::OutputFile) {
-            values.output_file = Some(dir.root().join("answer.txt"));
-        }
-        if template.uses(Placeholder::Prompt) {
-            values.prompt = Some(prompt.text.clone());
-        }
-        let mut launch = template.expand(&values).map_err(|e| bad(e.to_string()))?;
-        launch.argv.extend(self.request.extra_args.iter().map(Into::into));
-        launch.env.extend(tool.env_vars.iter().map(|(name, value)| (name.clone(), expand_env(value))));
-        let answer_file = launch.answer_file.clone();
-        let end = conclude::End { tool: None, answer_file: answer_file.clone(), temporary };
-        let reader = Reader::new(Parser::text(answer_file.is_some()));
-        self.spawn(launch, reader, ToolSpec::template_stop(), prompt, end)
-    }
-
-    fn spawn(
-        &self,
-        launch: Launch,
-        reader: Reader,
-        plan: StopPlan,
-        prompt: Prompt,
-        end: conclude::End,
-    ) -> Result<Begin, Failure> {
-        let command: Vec<String> = launch
-            .argv
-            .iter()
-            .map(|word| hide_prompt(word.to_string_lossy().into_owned(), &prompt.text))
-            .collect();
-        let stdin = match &launch.prompt {
-            PromptVia::Stdin => Stdin::Text(prompt.text),
-            PromptVia::StdinFile(path) => Stdin::File(std::fs::File::open(path).map_err(|e| Failure {
-                class: "invalid",
-                message: format!("cannot open {}: {e}", path.display()),
-                hint: None,
-            })?),
-            PromptVia::Arguments => Stdin::Empty,
-        };
-        let program = command.first().cloned().unwrap_or_default();
-        let child = ChildRun::spawn(Spawn {
-            argv: &launch.argv,
-            env: &launch.env,
-            cwd: &self.request.cwd,
-            tag: self.tag,
-            stdin,
-        })
-        .map_err(|error| spawn_failure(&program, &self.request.cwd, &error))?;
-        Ok(Begin {
-            source: Source::Child(ChildSource::new(child, reader)),
-            meter: self.meter(),
-            plan,
-            command,
-            mode: event::Mode::Cli,
-            warnings: launch.warnings,
-            end,
-        })
-    }
-
-    fn start_http(&self, spec: &ProviderSpec, local: bool, prompt: Prompt) -> Begin {
-        let mut meter = self.meter();
-        if local {
-            meter.set_free();
-        } else {
-            // A cost inside a provider's own answer is what it charges.
-            meter.set_charged_by_provider();
-        }
-        let ask = ChatRequest {
-            model: self.model().unwrap_or_default(),
-            prompt: prompt.text,
-            max_output_tokens: None,
-        };
-        Begin {
-            source: Source::Http(HttpSource::open(spec.clone(), ask)),
-            meter,
-            plan: StopPlan { interrupt_grace: Duration::ZERO, terminate_grace: Duration::ZERO },
-            command: vec!["POST".into(), spec.base_url.clone()],
-            mode: event::Mode::Http,
-            warnings: Vec::new(),
-            end: conclude::End::default(),
-        }
-    }
-
-    fn start_practice(&self, prompt: &Prompt) -> Begin {
-        let mut meter = self.meter();
-        meter.set_free();
-        let pace = std::env::var("LLMCTL_PRACTICE_TOKEN_MS").ok().and_then(|ms| ms.parse().ok());
-        let pace = pace.map_or(PRACTICE_PACE, |ms: u64| Duration::from_millis(ms.min(10_000)));
-        Begin {
-            source: Source::Practice(PracticeSource::new(&prompt.text, pace)),
-            meter,
-            plan: StopPlan { interrupt_grace: Duration::ZERO, terminate_grace: Duration::ZERO },
-            command: vec!["(built-in practice model)".into()],
-            mode: event::Mode::Practice,
-            warnings: Vec::new(),
-            end: conclude::End::default(),
-        }
-    }
-
-    fn started_event(
-        &self,
-        begin: &Begin,
-        prompt: event::PromptInfo,
-        redactor: &Redactor,
-    ) -> ExecutionStarted {
-        ExecutionStarted {
-            operation_id: self.id.clone(),
-            attempt: 1,
-            tool: self.chosen.fact.tool.clone(),
-            model: self.model(),
-            provider: self.chosen.fact.provider.clone(),
-            mode: begin.mode,
-            agent: self.request.agent.clone(),
-            task_type: self.request.task_type.clone(),
-            cwd: self.request.cwd.display().to_string(),
-            pid: begin.source.child().map(ChildRun::pid),
-            prompt,
-            command: cut_words(redactor.redact_args(&begin.command)),
-            max_cost_nano_usd: self.request.max_cost_nano_usd,
-            retry_of: self.request.retry_of.clone(),
-            started_at: UnixMs::now(),
-        }
-    }
-}
-
-/// Prompts are not kept, in a command line neither. A very short one inside a longer word is no more than chance.
-fn hide_prompt(word: String, prompt: &str) -> String {
-    if word == prompt || (prompt.len() >= 4 && word.contains(prompt)) {
-        word.replace(prompt, "{prompt}")
-    } else {
-        word
-    }
-}
-
-/// At most 64 words of at most 256 characters: an event has a limit, a command line hardly any.
-fn cut_words(words: Vec<String>) -> Vec<String> {
-    let more = words.len().saturating_sub(64);
-    let mut words: Vec<String> =
-        words.into_iter().take(64).map(|word| crate::term::one_line(&word, 256)).collect();
-    if more > 0 {
-        words.push(format!("… {more} more"));
-    }
-    words
-}
-
-fn session_uuid() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
-
-/// `${NAME}` of a configured value, from the environment of this process.
-fn expand_env(value: &str) -> String {
-    let mut out = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("${") {
-        out.push_str(before);
-        let Some((name, tail)) = after.split_once('}') else {
-            out.push_str("${");
-            rest = after;
-            continue;
-        };
-        let (name, default) = name.split_once(':').unwrap_or((name, ""));
-        out.push_str(&std::env::var(name).unwrap_or_else(|_| default.to_owned()));
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
-}
-
-fn spawn_failure(program: &str, cwd: &std::path::Path, error: &std::io::Error) -> Failure {
-    use std::io::ErrorKind;
-    if !cwd.is_dir() {
-        return Failure {
-            class: "invalid",
-            message: format!("the working directory {} does not exist", cwd.display()),
-            hint: Some("name another with --cwd".into()),
-        };
-    }
-    let hint = match error.kind() {
-        ErrorKind::PermissionDenied => Some(format!("run `chmod +x {program}`")),
-        ErrorKind::NotFound => {
-            Some(format!("{program}, or the interpreter its first line names, is not there"))
-        }
-        _ if error.raw_os_error() == Some(8) => Some(format!("{program} is no program of this system")),
-        _ => None,
-    };
-    Failure { class: "binary_missing", message: format!("cannot start {program}: {error}"), hint }
 }
 
 async fn nobody_left(mut record: Recorder, mut front: Front, decision: &Decision) -> Outcome {

@@ -1,5 +1,6 @@
 //! The tool as a child: its own process group, its pipes always drained, its whole tree gone at the end.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -8,20 +9,24 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use llmctl_proto::process::{
-    Identity, Rung, Signal, TAG_VARIABLE, descendants, kill_all, own_children, reap, tagged,
+    DETACHED_VARIABLE, Identity, Rung, Signal, TAG_VARIABLE, descendants, has_tag, kill_all, own_children,
+    reap, tagged,
 };
 use rustix::process::{Pid, kill_process_group, set_child_subreaper};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// One read from a pipe.
 const READ: usize = 64 * 1024;
 /// Reads that wait for the runner; then the tool waits, as with any pipe.
 const READS: usize = 16;
-/// How long a pipe that somebody outside the tree holds open is waited for after the tool's exit.
+/// How long a pipe that somebody else holds open is waited for after the tool's exit. Time in which a slow reader of
+/// ours holds everything up does not count.
 const HELD_PIPE: Duration = Duration::from_secs(1);
+/// What the tool itself can have left in a pipe; what comes after its exit beyond that is somebody else's.
+const LEFT_IN_PIPE: usize = 1024 * 1024;
 /// What the tool left running gets to end by itself.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 /// Everything has to be gone by then.
@@ -74,7 +79,9 @@ pub(super) struct ChildRun {
     strangers: Vec<Identity>,
     pieces: mpsc::Receiver<Piece>,
     exit: Option<ExitStatus>,
-    pipes_until: Option<Instant>,
+    /// Whether the tool was waited for; its pipes may hold more.
+    ended: watch::Sender<bool>,
+    killed: HashSet<Identity>,
 }
 
 impl ChildRun {
@@ -93,6 +100,7 @@ impl ChildRun {
             .args(args)
             .envs(spawn.env.iter().map(|(name, value)| (name, value)))
             .env(TAG_VARIABLE, spawn.tag)
+            .env_remove(DETACHED_VARIABLE)
             .current_dir(spawn.cwd)
             .process_group(0)
             .stdout(Stdio::piped())
@@ -122,13 +130,23 @@ impl ChildRun {
             }));
         }
         let (tx, pieces) = mpsc::channel(READS);
+        let (ended, end) = watch::channel(false);
         if let Some(stdout) = child.stdout.take() {
-            drop(tokio::spawn(read(stdout, tx.clone(), Piece::Stdout)));
+            drop(tokio::spawn(read(stdout, tx.clone(), Piece::Stdout, end.clone())));
         }
         if let Some(stderr) = child.stderr.take() {
-            drop(tokio::spawn(read(stderr, tx, Piece::Stderr)));
+            drop(tokio::spawn(read(stderr, tx, Piece::Stderr, end)));
         }
-        Ok(Self { child, pid, tag: spawn.tag.to_owned(), strangers, pieces, exit: None, pipes_until: None })
+        Ok(Self {
+            child,
+            pid,
+            tag: spawn.tag.to_owned(),
+            strangers,
+            pieces,
+            exit: None,
+            ended,
+            killed: HashSet::new(),
+        })
     }
 
     /// Process of the tool, which is also the id of its group.
@@ -148,45 +166,51 @@ impl ChildRun {
 
     /// The next piece; none when the tool has ended and its pipes are empty, or held by a stranger. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Piece> {
-        loop {
-            if self.exit.is_none() {
-                tokio::select! {
-                    biased;
-                    piece = self.pieces.recv() => match piece {
-                        Some(piece) => return Some(piece),
-                        None => self.wait().await,
-                    },
-                    status = self.child.wait() => {
-                        self.exit = status.ok();
-                        self.pipes_until = Some(Instant::now() + HELD_PIPE);
-                    }
-                }
-                continue;
+        while !self.has_ended() {
+            tokio::select! {
+                biased;
+                piece = self.pieces.recv() => match piece {
+                    Some(piece) => return Some(piece),
+                    None => self.wait().await,
+                },
+                status = self.child.wait() => self.note_end(status),
             }
-            let until = self.pipes_until.unwrap_or_else(Instant::now);
-            return tokio::time::timeout_at(until, self.pieces.recv()).await.ok().flatten();
         }
+        self.pieces.recv().await
     }
 
     async fn wait(&mut self) {
-        self.exit = self.child.wait().await.ok();
-        self.pipes_until = Some(Instant::now() + HELD_PIPE);
+        let status = self.child.wait().await;
+        self.note_end(status);
+    }
+
+    fn note_end(&mut self, status: io::Result<ExitStatus>) {
+        self.exit = status.ok();
+        self.ended.send_replace(true);
+    }
+
+    fn has_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Processes of its tree that had to be killed so far, each counted once.
+    pub(super) fn killed(&self) -> u32 {
+        u32::try_from(self.killed.len()).unwrap_or(u32::MAX)
     }
 
     /// Acts on a rung of the stop ladder.
-    pub(super) fn act(&self, rung: Rung) -> u32 {
+    pub(super) fn act(&mut self, rung: Rung) {
         match rung {
             Rung::Interrupt => self.signal_group(Signal::INT),
             Rung::Terminate => self.signal_group(Signal::TERM),
             Rung::Kill => {
-                let tree = self.tree();
-                self.signal_group(Signal::KILL);
-                return kill_all(&tree);
+                // One by one first, so that they are counted; then whatever the group has become meanwhile.
+                self.killed.extend(kill_all(&self.tree()));
+                return self.signal_group(Signal::KILL);
             }
         }
         // A suspended process hears nothing until it goes on.
         self.suspend(false);
-        0
     }
 
     /// Suspends or resumes the tool and everything below it.
@@ -201,7 +225,7 @@ impl ChildRun {
 
     fn signal_group(&self, signal: Signal) {
         // The leader is our own child and not yet waited for, so its number is still its own.
-        if self.exit.is_none()
+        if !self.has_ended()
             && let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw)
         {
             let _ = kill_process_group(pid, signal);
@@ -210,9 +234,12 @@ impl ChildRun {
 
     /// Everything below the tool, whatever group or session it moved to, and whatever carries our tag.
     fn tree(&self) -> Vec<Identity> {
-        let mut roots: Vec<u32> =
-            own_children().into_iter().filter(|c| !self.strangers.contains(c)).map(|c| c.pid).collect();
-        if self.exit.is_none() {
+        // What a stranger leaves behind becomes our child too: where there are any, only the tag tells it apart.
+        let ours = |child: &Identity| {
+            self.strangers.is_empty() || child.pid == self.pid || has_tag(child.pid, &self.tag)
+        };
+        let mut roots: Vec<u32> = own_children().into_iter().filter(ours).map(|child| child.pid).collect();
+        if !self.has_ended() {
             roots.push(self.pid);
         }
         let mut found = descendants(&roots);
@@ -224,20 +251,19 @@ impl ChildRun {
         found
     }
 
-    /// Ends whatever the tool left behind, politely first unless `now`; gives the number that had to be killed.
-    pub(super) async fn sweep(&mut self, now: bool) -> u32 {
-        if self.exit.is_none() && now {
+    /// Ends whatever the tool left behind, politely first unless `now`.
+    pub(super) async fn sweep(&mut self, now: bool) {
+        if !self.has_ended() && now {
             self.act(Rung::Kill);
             self.wait().await;
         }
         let started = Instant::now();
-        let mut killed = 0;
         let mut asked = now;
         loop {
-            reap(self.exit.is_none().then_some(self.pid));
+            reap((!self.has_ended()).then_some(self.pid));
             let left = self.tree();
             if left.is_empty() || started.elapsed() > SWEEP + LEFTOVER_GRACE {
-                return killed;
+                return;
             }
             if !asked {
                 asked = true;
@@ -246,16 +272,38 @@ impl ChildRun {
                     let _ = process.signal(Signal::CONT);
                 }
             } else if now || started.elapsed() > LEFTOVER_GRACE {
-                killed += kill_all(&left);
+                self.killed.extend(kill_all(&left));
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-async fn read(mut pipe: impl AsyncRead + Unpin, tx: mpsc::Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {
+/// Reads a pipe to its end. After the tool's exit that is what the tool left in it: a process that goes on may hold it
+/// open, and even write.
+async fn read(
+    mut pipe: impl AsyncRead + Unpin,
+    tx: mpsc::Sender<Piece>,
+    wrap: fn(Vec<u8>) -> Piece,
+    mut end: watch::Receiver<bool>,
+) {
     let mut buffer = vec![0; READ];
-    while let Ok(count) = pipe.read(&mut buffer).await {
+    let (mut patience, mut left) = (HELD_PIPE, LEFT_IN_PIPE);
+    while left > 0 {
+        let (after_end, begun) = (*end.borrow(), Instant::now());
+        let held = async {
+            let _ = end.wait_for(|ended| *ended).await;
+            tokio::time::sleep(patience).await;
+        };
+        let count = tokio::select! {
+            biased;
+            read = pipe.read(&mut buffer) => read.unwrap_or(0),
+            () = held => 0,
+        };
+        if after_end {
+            patience = patience.saturating_sub(begun.elapsed());
+            left = left.saturating_sub(count);
+        }
         if count == 0 || tx.send(wrap(buffer[..count].to_vec())).await.is_err() {
             return;
         }

@@ -89,13 +89,13 @@ pub(super) async fn leave(record: &mut Recorder, front: &mut Front) {
 async fn sweep(run: &mut Run) -> Left {
     let kill_now = run.stop.as_ref().is_some_and(|stop| stop.rung() == Rung::Kill);
     let Source::Child(child) = &mut run.source else { return Left::default() };
-    let killed = child.run.sweep(kill_now).await;
+    child.run.sweep(kill_now).await;
     let status = child.run.exit();
     use std::os::unix::process::ExitStatusExt as _;
     Left {
         exit_code: status.and_then(|status| status.code()),
         signal: status.and_then(|status| status.signal()),
-        killed: killed + run.stop.as_ref().map_or(0, |stop| stop.killed),
+        killed: child.run.killed(),
     }
 }
 

@@ -127,6 +127,11 @@ impl Front {
         self.backlog.is_empty() || self.is_broken()
     }
 
+    /// Bytes that wait for standard output beyond its queue.
+    pub(super) fn backlog(&self) -> usize {
+        if self.is_broken() { 0 } else { self.backlog.len() }
+    }
+
     /// Waits until standard output takes more. Cancel safe.
     pub(super) async fn room(&mut self) {
         if let Some(tx) = &self.tx {

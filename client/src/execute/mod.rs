@@ -1,5 +1,6 @@
 //! Running one operation: from the request to the closing event.
 
+mod attempt;
 mod begin;
 mod child;
 mod conclude;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use llmctl_proto::event::{Event, Stream};
+use llmctl_proto::event::{Event, ExecutionProgress, RunState, Stream};
 use llmctl_proto::ids::{Cursor, Epoch, OperationId};
 use llmctl_proto::journal::{Entry, Writer, Written};
 use llmctl_proto::opdir::OperationDir;
@@ -43,6 +43,7 @@ pub(super) struct Recorder {
     jsonl: Option<Vec<u8>>,
     jsonl_seq: u64,
     last_checkpoint: Option<Instant>,
+    last_state: Option<RunState>,
     journal_held: bool,
     output_refused: bool,
 }
@@ -78,6 +79,7 @@ impl Recorder {
             jsonl: None,
             jsonl_seq: 0,
             last_checkpoint: None,
+            last_state: None,
             journal_held: false,
             output_refused: false,
         })
@@ -120,11 +122,13 @@ impl Recorder {
         })
     }
 
-    /// Passes progress on; now and then it is journalled too.
-    pub(super) fn progress(&mut self, event: impl Into<Event>) {
-        let event = event.into();
+    /// Passes progress on; now and then it is journalled too, and whenever the state is another: without a link the
+    /// journal alone says that it is paused.
+    pub(super) fn progress(&mut self, event: ExecutionProgress) {
         let now = Instant::now();
-        let entry = if self.last_checkpoint.is_none_or(|at| now.duration_since(at) >= CHECKPOINT) {
+        let changed = self.last_state.replace(event.state) != Some(event.state);
+        let event = event.into();
+        let entry = if changed || self.last_checkpoint.is_none_or(|at| now.duration_since(at) >= CHECKPOINT) {
             self.last_checkpoint = Some(now);
             self.journal.append(UnixMs::now(), &event).0
         } else {

@@ -21,6 +21,8 @@ use crate::tool::{AdapterEvent, ToolCall, ToolResult};
 
 /// Between two progress events.
 const PROGRESS: Duration = Duration::from_millis(250);
+/// Bytes that wait for a reader who does not read while the tool is asked to end; then it waits too.
+const STOP_BACKLOG: usize = 16 * 1024 * 1024;
 /// Open tool calls that are timed; more are answered with no duration.
 const MAX_OPEN_CALLS: usize = 256;
 
@@ -154,7 +156,12 @@ impl Run {
 
     fn may_read(&self) -> bool {
         let held = self.paused && self.source.child().is_none();
-        self.front.has_room() && !held
+        // A tool that is being stopped has to be able to close, and its end to be seen, whatever its reader does.
+        let room = match &self.stop {
+            None => self.front.has_room(),
+            Some(stop) => stop.rung() == Rung::Kill || self.front.backlog() < STOP_BACKLOG,
+        };
+        room && !held
     }
 
     fn next_wake(&self) -> Instant {
@@ -381,9 +388,8 @@ impl Run {
     }
 
     fn act(&mut self, rung: Rung) {
-        let killed = self.source.child().map_or(0, |child| child.act(rung));
-        if let Some(stop) = &mut self.stop {
-            stop.killed += killed;
+        if let Source::Child(child) = &mut self.source {
+            child.run.act(rung);
         }
     }
 

@@ -37,8 +37,6 @@ impl Cause {
 pub(super) struct Stop {
     /// The first who wanted it; later ones only push.
     pub cause: Cause,
-    /// Processes killed so far.
-    pub killed: u32,
     ladder: Ladder,
     begun: Instant,
 }
@@ -46,7 +44,7 @@ pub(super) struct Stop {
 impl Stop {
     /// Begins; the first rung has to be acted on.
     pub(super) fn begin(cause: Cause, plan: StopPlan, force: bool) -> Self {
-        Self { cause, killed: 0, ladder: Ladder::begin(Duration::ZERO, plan, force), begun: Instant::now() }
+        Self { cause, ladder: Ladder::begin(Duration::ZERO, plan, force), begun: Instant::now() }
     }
 
     /// The rung reached.

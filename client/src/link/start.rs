@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use llmctl_proto::paths::{Paths, private_file};
 use llmctl_proto::pb::ShutdownRequest;
-use llmctl_proto::process::Identity;
+use llmctl_proto::process::{DETACHED_VARIABLE, Identity, TAG_VARIABLE};
 
 use super::{Client, LinkError, connect, connect_any};
 
@@ -46,6 +46,9 @@ pub async fn ensure_running(paths: &Paths) -> Result<Client, LinkError> {
     let program = find_daemon().ok_or(LinkError::NoProgram)?;
     let output = tokio::process::Command::new(&program)
         .arg("--daemonize")
+        // A tool's `llmctl emit` may be the first that needs it; it is no part of that operation.
+        .env_remove(TAG_VARIABLE)
+        .env(DETACHED_VARIABLE, "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,12 +1,13 @@
 //! Reading one operation's journal into the hub, and closing it when its runner died.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use llmctl_proto::event::{Event, ExecutionDetached, ExecutionLost, Stream};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::journal::{Reader, Writer};
 use llmctl_proto::opdir::OperationDir;
-use llmctl_proto::process::{Identity, boot_id, kill_all, tagged};
+use llmctl_proto::process::{Identity, boot_id, descendants, kill_all, tagged};
 use llmctl_proto::state::{Operation, OperationState};
 use llmctl_proto::time::UnixMs;
 
@@ -56,13 +57,18 @@ pub(super) async fn take_in(deps: &Deps, id: &OperationId) -> Result<Found, Impo
             note_detached(deps, id).await?;
             Ok(Found::Running(file.runner))
         }
+        Ok(_) if !dir.journal().exists() => {
+            // The runner died before it could say anything: nothing ever ran.
+            dir.settle();
+            Ok(Found::Settled)
+        }
         Ok(file) => {
-            let killed = end_leftovers(&file.tag).await;
+            let killed = end_leftovers(file.tag.clone(), file.tool.clone()).await;
             close(deps, &dir, &file.runner, killed).await?;
             Ok(Found::Settled)
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // The runner died between making the directory and writing the file: nothing ever ran.
+            // The file was removed by hand: nobody can say who ran it.
             dir.settle();
             Ok(Found::Settled)
         }
@@ -71,7 +77,7 @@ pub(super) async fn take_in(deps: &Deps, id: &OperationId) -> Result<Found, Impo
 }
 
 /// Publishes the facts that are not stored yet; tells whether the journal says how the operation ended.
-async fn publish_journal(deps: &Deps, dir: &OperationDir) -> Result<bool, ImportError> {
+pub(super) async fn publish_journal(deps: &Deps, dir: &OperationDir) -> Result<bool, ImportError> {
     let path = dir.journal();
     let entries = tokio::task::spawn_blocking(move || Reader::entries(&path)).await.unwrap_or_default();
     let stored = deps.store.watermark(dir.id.clone()).await?;
@@ -110,12 +116,22 @@ async fn note_detached(deps: &Deps, id: &OperationId) -> Result<(), ImportError>
     Ok(())
 }
 
-/// Ends what a dead runner left running, by the tag in its environment.
-async fn end_leftovers(tag: &str) -> u32 {
-    let tag = tag.to_owned();
-    let find = move || tagged(&tag);
+/// Ends what a dead runner left running: the tool if it is proven to be itself, what is below it, and whatever
+/// carries the tag.
+async fn end_leftovers(tag: String, tool: Option<Identity>) -> u32 {
+    let find = move || {
+        let mut left = match &tool {
+            Some(tool) if tool.is_alive() => descendants(&[tool.pid]),
+            _ => Vec::new(),
+        };
+        left.extend(tagged(&tag));
+        let mut seen = HashSet::new();
+        left.retain(|process| seen.insert(process.clone()));
+        left
+    };
     let Ok(left) = tokio::task::spawn_blocking(find.clone()).await else { return 0 };
-    let mut killed = kill_all(&left);
+    // A killed process may take a moment, and is one however often it is seen.
+    let mut killed: HashSet<Identity> = kill_all(&left).into_iter().collect();
     let deadline = tokio::time::Instant::now() + KILL_WAIT;
     while tokio::time::Instant::now() < deadline {
         // What was forked while we looked is found by looking again.
@@ -123,10 +139,10 @@ async fn end_leftovers(tag: &str) -> u32 {
         if left.is_empty() {
             break;
         }
-        killed += kill_all(&left);
+        killed.extend(kill_all(&left));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    killed
+    u32::try_from(killed.len()).unwrap_or(u32::MAX)
 }
 
 /// Writes `execution.lost` into the journal and publishes it.

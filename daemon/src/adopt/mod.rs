@@ -33,6 +33,8 @@ const INBOX: usize = 64;
 enum Message {
     /// The pending directory changed, or the grace is over.
     Look,
+    /// Every operation without a link, now.
+    LookAtAll { done: oneshot::Sender<()> },
     /// One operation, now.
     LookAt { id: OperationId, done: oneshot::Sender<()> },
     /// A watched runner has ended.
@@ -92,6 +94,14 @@ impl Adopter {
         }
     }
 
+    /// Looks at every operation without a link that is not being watched yet.
+    pub async fn look_at_all_now(&self) {
+        let (done, finished) = oneshot::channel();
+        if self.tx.send(Message::LookAtAll { done }).await.is_ok() {
+            let _ = finished.await;
+        }
+    }
+
     /// Says that an operation's link was lost.
     pub async fn link_lost(&self, id: OperationId) {
         let _ = self.tx.send(Message::RunnerEnded(id)).await;
@@ -132,8 +142,14 @@ impl Task {
                     Some(Message::Look) => {
                         due.get_or_insert_with(|| tokio::time::Instant::now() + ATTACH_GRACE);
                     }
+                    Some(Message::LookAtAll { done }) => {
+                        self.look_at_all().await;
+                        let _ = done.send(());
+                    }
                     Some(Message::LookAt { id, done }) => {
-                        self.look_at(&id).await;
+                        if !self.look_at(&id).await {
+                            self.read_ahead(&id).await;
+                        }
                         let _ = done.send(());
                     }
                     Some(Message::RunnerEnded(id)) => {
@@ -164,16 +180,26 @@ impl Task {
         }
     }
 
-    async fn look_at(&mut self, id: &OperationId) {
+    /// A link that was just made may not have brought anything yet; what its runner has journalled is there already.
+    async fn read_ahead(&self, id: &OperationId) {
+        let dir = OperationDir::of(&self.deps.paths, id);
+        if let Err(error) = import::publish_journal(&self.deps, &dir).await {
+            tracing::warn!(operation.id = %id, error = %error, "journal not taken in");
+        }
+    }
+
+    /// Takes an operation in; false when it has a link, which does that.
+    async fn look_at(&mut self, id: &OperationId) -> bool {
         let attached = self.deps.hub.attached().await.unwrap_or_default();
         if attached.contains(id) {
-            return;
+            return false;
         }
         match import::take_in(&self.deps, id).await {
             Ok(import::Found::Settled) => {}
             Ok(import::Found::Running(runner)) => self.watch(id.clone(), &runner),
             Err(error) => tracing::warn!(operation.id = %id, error = %error, "journal not taken in"),
         }
+        true
     }
 
     fn watch(&mut self, id: OperationId, runner: &Identity) {

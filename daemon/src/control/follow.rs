@@ -34,7 +34,7 @@ pub(super) async fn open(deps: ControlDeps, request: FollowEventsRequest) -> Res
     let after = match request.after.as_str() {
         "" => None,
         "0" => Some(0),
-        text => Some(text.parse::<Cursor>().map_err(Status::invalid_argument)?.seq),
+        text => Some(position(&deps, text.parse().map_err(Status::invalid_argument)?).await?),
     };
     let operation_id = match request.operation_id.as_str() {
         "" => None,
@@ -52,6 +52,29 @@ pub(super) async fn open(deps: ControlDeps, request: FollowEventsRequest) -> Res
         let _ = follower.run(subscription, after, last, live).await;
     });
     Ok(ReceiverStream::new(rx))
+}
+
+/// Where a cursor lies among the stored facts. What an earlier daemon numbered but never stored (pieces of output, the
+/// facts of its last moment) has left its numbers to the next one; so a cursor of that life stands behind the last
+/// fact stored of it, and where none is left, nothing has been seen.
+async fn position(deps: &ControlDeps, cursor: Cursor) -> Result<u64, Status> {
+    if cursor.epoch == deps.hub.epoch() {
+        return Ok(cursor.seq);
+    }
+    let mut until = cursor.seq;
+    loop {
+        let query = EventQuery { until: Some(until), limit: PAGE, newest: true, ..EventQuery::default() };
+        let page = deps.store.events(query).await?;
+        let known: Vec<Cursor> =
+            page.iter().filter_map(|json| Some(Envelope::from_json(json).ok()?.cursor)).collect();
+        if let Some(seen) = known.iter().rev().find(|known| known.epoch == cursor.epoch) {
+            return Ok(seen.seq);
+        }
+        match known.first() {
+            Some(oldest) if page.len() == PAGE && oldest.seq > 0 => until = oldest.seq - 1,
+            _ => return Ok(0),
+        }
+    }
 }
 
 impl Follower {

@@ -213,8 +213,7 @@ impl Control for ControlService {
     ) -> Result<Response<StopOperationsResponse>, Status> {
         let request = request.into_inner();
         let ids = if request.all {
-            let (known, _) = self.deps.hub.list().await?;
-            known.iter().filter(|o| !o.state.is_final()).map(|o| o.operation_id.to_string()).collect()
+            self.deps.operations.running().await?.iter().map(ToString::to_string).collect()
         } else {
             request.ids
         };

@@ -123,10 +123,19 @@ impl HubTask {
     async fn publish(&mut self, publish: Publish) {
         let Publish { at, event, data, client_seq, durable, done } = publish;
         let id = event.operation_id().cloned();
+        let has_link = id.as_ref().is_some_and(|id| self.links.contains_key(id));
+        if has_link && client_seq == 0 && matches!(event, Event::ExecutionDetached(_)) {
+            // Its runner came back before whoever noticed the loss could say so.
+            return;
+        }
         if let (Some(id), true) = (&id, client_seq > 0) {
             let known = self.watermarks.entry(id.clone()).or_insert(0);
             if client_seq <= *known {
                 self.stats.duplicates.fetch_add(1, Ordering::Relaxed);
+                if let Some(durable) = durable {
+                    // It came another way, perhaps from the journal; whoever sends it again still waits for it.
+                    let _ = self.store.acknowledge(durable, client_seq).await;
+                }
                 if let Some(done) = done {
                     let _ = done.send(Cursor { epoch: self.epoch, seq: self.next_seq - 1 });
                 }

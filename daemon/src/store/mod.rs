@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use llmctl_proto::ids::{Cursor, OperationId};
+use llmctl_proto::ids::OperationId;
 use llmctl_proto::state::{Operation, Totals};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -141,6 +141,7 @@ pub(crate) enum Request {
     Events(EventQuery, oneshot::Sender<Vec<String>>),
     Operations(OperationQuery, oneshot::Sender<Vec<Operation>>),
     Watermark(OperationId, oneshot::Sender<u64>),
+    Acknowledge(watch::Sender<u64>, u64),
     Prune(Retention, oneshot::Sender<u64>),
     Close(oneshot::Sender<()>),
 }
@@ -181,6 +182,7 @@ impl std::fmt::Debug for Request {
             Self::Events(..) => "Events",
             Self::Operations(..) => "Operations",
             Self::Watermark(..) => "Watermark",
+            Self::Acknowledge(..) => "Acknowledge",
             Self::Prune(..) => "Prune",
             Self::Close(_) => "Close",
         })
@@ -232,6 +234,14 @@ impl Store {
         self.ask(|reply| Request::Watermark(id, reply)).await
     }
 
+    /// Tells a journal number once everything handed over before is on disk.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    pub async fn acknowledge(&self, durable: watch::Sender<u64>, client_seq: u64) -> Result<(), StoreError> {
+        self.tx.send(Request::Acknowledge(durable, client_seq)).await.map_err(|_| StoreError::Gone)
+    }
+
     /// Removes events older than the retention and gives the space back; tells how many went.
     ///
     /// # Errors
@@ -255,10 +265,4 @@ impl Store {
         self.tx.send(request(reply)).await.map_err(|_| StoreError::Gone)?;
         answer.await.map_err(|_| StoreError::Gone)
     }
-}
-
-/// The sequence number that a follower's cursor stands for in the store; a tail that was never stored is above
-/// everything that is.
-pub fn stored_position(cursor: &Cursor) -> u64 {
-    cursor.seq
 }

@@ -10,7 +10,7 @@ use llmctl_proto::ids::OperationId;
 use llmctl_proto::time::UnixMs;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable as _};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS, OperationRow};
 use super::{Fact, GROUP_FACTS, GROUP_WAIT, Request, Retention, StoreError, StoreStats, schema};
@@ -58,22 +58,34 @@ enum Next {
 impl Thread {
     fn run(mut self) {
         loop {
-            match self.next() {
+            let request = match self.next() {
                 Next::Request(Request::Fact(fact)) => self.collect(*fact),
-                Next::Request(Request::Close(done)) => {
+                Next::Request(other) => Some(other),
+                Next::GroupDue => {
+                    self.commit();
+                    None
+                }
+                Next::Ended => {
+                    self.commit();
+                    return;
+                }
+            };
+            match request {
+                None => {}
+                Some(Request::Acknowledge(durable, client_seq)) if self.commit() => {
+                    note_durable(&durable, client_seq);
+                }
+                Some(Request::Close(done)) => {
+                    // First: a commit that fails now is not tried again.
+                    self.rx.close();
                     self.commit();
                     self.close();
                     let _ = done.send(());
                     return;
                 }
-                Next::Request(query) => {
+                Some(query) => {
                     self.commit();
                     self.answer(query);
-                }
-                Next::GroupDue => self.commit(),
-                Next::Ended => {
-                    self.commit();
-                    return;
                 }
             }
         }
@@ -94,39 +106,33 @@ impl Thread {
         received.map_or(Next::Ended, Next::Request)
     }
 
-    fn collect(&mut self, fact: Fact) {
+    /// Adds a fact to the open group. An urgent one takes along what already waits behind it; what is no fact among
+    /// that is given back.
+    fn collect(&mut self, fact: Fact) -> Option<Request> {
         let urgent = fact.urgent;
         self.open.push(fact);
         self.since.get_or_insert_with(Instant::now);
-        // An urgent fact takes along what already waits behind it.
         while self.open.len() < GROUP_FACTS && urgent {
             match self.rx.try_recv() {
                 Ok(Request::Fact(fact)) => self.open.push(*fact),
-                Ok(other) => {
-                    self.commit();
-                    if let Request::Close(done) = other {
-                        self.close();
-                        let _ = done.send(());
-                        self.rx.close();
-                    } else {
-                        self.answer(other);
-                    }
-                    return;
-                }
+                Ok(other) => return Some(other),
                 Err(_) => break,
             }
         }
         if urgent || self.open.len() >= GROUP_FACTS {
             self.commit();
         }
+        None
     }
 
     /// Commits the open group and tells everybody who waits. A failed commit is tried again until it succeeds:
     /// the facts stay here, the queue fills, and runners keep theirs in their journals.
-    fn commit(&mut self) {
+    ///
+    /// False when the facts had to be given up, which only happens while the store is being closed.
+    fn commit(&mut self) -> bool {
         self.since = None;
         if self.open.is_empty() {
-            return;
+            return true;
         }
         let mut wait = RETRY_FIRST;
         while let Err(error) = self.try_commit() {
@@ -135,7 +141,7 @@ impl Thread {
             if self.rx.is_closed() {
                 // Shutting down: what is not committed is still in the journals.
                 self.open.clear();
-                return;
+                return false;
             }
             std::thread::sleep(wait);
             wait = (wait * 2).min(RETRY_MAX);
@@ -146,16 +152,13 @@ impl Thread {
         self.stats.committed.fetch_add(self.open.len() as u64, Ordering::Relaxed);
         for fact in self.open.drain(..) {
             if let (Some(durable), Some((_, client_seq))) = (fact.durable, &fact.operation) {
-                durable.send_if_modified(|known| {
-                    let newer = *client_seq > *known;
-                    *known = (*known).max(*client_seq);
-                    newer
-                });
+                note_durable(&durable, *client_seq);
             }
             if let Some(done) = fact.done {
                 let _ = done.send(());
             }
         }
+        true
     }
 
     fn database(&mut self) -> Result<&mut Database, redb::Error> {
@@ -173,23 +176,25 @@ impl Thread {
         {
             let mut events = write.open_table(EVENTS)?;
             let mut index = write.open_table(BY_OPERATION)?;
-            let mut last: HashMap<&OperationId, &Fact> = HashMap::new();
+            let mut last: HashMap<&OperationId, (&Fact, u64)> = HashMap::new();
             for fact in &self.open {
                 events.insert(fact.seq, fact.json.as_bytes())?;
-                if let Some((operation, _)) = &fact.operation {
+                if let Some((operation, client_seq)) = &fact.operation {
                     index.insert((operation.operation_id.as_str(), fact.seq), ())?;
-                    last.insert(&operation.operation_id, fact);
+                    // The daemon's own facts have no number in the journal and must not hide that of one before.
+                    let newest = last.entry(&operation.operation_id).or_insert((fact, 0));
+                    *newest = (fact, newest.1.max(*client_seq));
                 }
             }
             let mut operations = write.open_table(OPERATIONS)?;
             let mut live = write.open_table(LIVE)?;
-            for (id, fact) in last {
-                let Some((operation, client_seq)) = &fact.operation else { continue };
+            for (id, (fact, client_seq)) in last {
+                let Some((operation, _)) = &fact.operation else { continue };
                 let known = operations
                     .get(id.as_str())?
                     .and_then(|row| serde_json::from_slice::<OperationRow>(row.value()).ok())
                     .map_or(0, |row| row.watermark);
-                let watermark = known.max(*client_seq);
+                let watermark = known.max(client_seq);
                 let row = OperationRow { watermark, operation: operation.as_ref().clone() };
                 let bytes = serde_json::to_vec(&row).map_err(|e| redb::Error::Corrupted(e.to_string()))?;
                 operations.insert(id.as_str(), bytes.as_slice())?;
@@ -253,7 +258,7 @@ impl Thread {
                 });
                 let _ = reply.send(removed);
             }
-            Request::Fact(_) | Request::Close(_) => {}
+            Request::Fact(_) | Request::Acknowledge(..) | Request::Close(_) => {}
         }
     }
 
@@ -301,4 +306,13 @@ impl Thread {
         }
         Ok(())
     }
+}
+
+/// Tells the journal number up to which everything is on disk; it never goes back.
+fn note_durable(durable: &watch::Sender<u64>, client_seq: u64) {
+    durable.send_if_modified(|known| {
+        let newer = client_seq > *known;
+        *known = (*known).max(client_seq);
+        newer
+    });
 }

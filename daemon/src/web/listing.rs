@@ -19,8 +19,9 @@ use super::routes::{limit, query};
 use super::serve::Ctx;
 use crate::store::{OperationQuery, Store, StoreError};
 
-/// Rows that are asked from the store at once; facts are committed in between.
-const ROWS: usize = 256;
+/// Rows that are asked from the store at once, at first and at most; facts are committed in between.
+const FIRST_ROWS: usize = 32;
+const MAX_ROWS_AT_ONCE: usize = 256;
 /// Rows one request looks at; a page may be short, its link goes on behind them.
 const MAX_ROWS: usize = 20_000;
 
@@ -141,6 +142,7 @@ struct Merged<'a> {
     rows: VecDeque<Operation>,
     /// Where the next rows begin; none when the store has no more, or nothing that the projection lacks.
     before: Option<OperationId>,
+    at_once: usize,
     looked_at: usize,
 }
 
@@ -158,6 +160,7 @@ impl<'a> Merged<'a> {
             store,
             rows: VecDeque::new(),
             before,
+            at_once: FIRST_ROWS,
             looked_at: 0,
         }
     }
@@ -194,7 +197,8 @@ impl<'a> Merged<'a> {
 
     async fn read(&mut self) -> Result<(), StoreError> {
         let before = self.before.take();
-        let query = OperationQuery { before, limit: ROWS, ..OperationQuery::default() };
+        let query = OperationQuery { before, limit: self.at_once, ..OperationQuery::default() };
+        self.at_once = (self.at_once * 2).min(MAX_ROWS_AT_ONCE);
         self.rows = self.store.operations(query).await?.into();
         self.before = self.rows.back().map(|last| last.operation_id.clone());
         Ok(())

@@ -296,11 +296,11 @@ mod tests {
         let (_dir, mut sessions, _) = sessions();
         let now = Instant::now();
         let (early, late) = (sessions.new_code(now).expect("one"), sessions.new_code(now).expect("two"));
-        let second = Duration::from_secs(1);
-        let cookie = sessions.redeem(&early, now + CODE_LIFE - second).expect("in time");
-        assert_eq!(sessions.redeem(&late, now + CODE_LIFE + second), Err(NoCaller::Wrong));
-        let ends = now + CODE_LIFE - second + SESSION_LIFE;
-        assert!(sessions.caller(None, &[&cookie], ends - second).is_ok());
+        let used = now + Duration::from_secs(59);
+        let cookie = sessions.redeem(&early, used).expect("in time");
+        assert_eq!(sessions.redeem(&late, now + Duration::from_secs(61)), Err(NoCaller::Wrong));
+        let ends = used + SESSION_LIFE;
+        assert!(sessions.caller(None, &[&cookie], now + SESSION_LIFE).is_ok());
         assert_eq!(sessions.caller(None, &[&cookie], ends).err(), Some(NoCaller::Wrong));
     }
 

@@ -11,6 +11,10 @@ use super::identity::{boot_id, stat};
 /// Variable that marks the children of an operation; its value is the operation's tag.
 pub const TAG_VARIABLE: &str = "LLMCTL_TAG";
 
+/// Variable that marks what was started to go on by itself, the daemon or a detached operation: whoever started it,
+/// perhaps a tool, takes nothing of it along when it ends.
+pub const DETACHED_VARIABLE: &str = "LLMCTL_DETACHED";
+
 fn all_pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
@@ -42,7 +46,20 @@ pub fn own_children() -> Vec<Identity> {
     found
 }
 
-/// Live processes below any of `roots` by parent links, the roots themselves included.
+/// Whether a process was started with a variable of this value.
+fn carries(pid: u32, name: &str, value: &str) -> bool {
+    let entry = format!("{name}={value}");
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|b| *b == 0).any(|var| var == entry.as_bytes()))
+}
+
+/// Whether a process carries `LLMCTL_TAG=tag` in its environment.
+pub fn has_tag(pid: u32, tag: &str) -> bool {
+    carries(pid, TAG_VARIABLE, tag)
+}
+
+/// Live processes below any of `roots` by parent links, the roots themselves included. What goes on by itself, and
+/// everything below it, is left out.
 pub fn descendants(roots: &[u32]) -> Vec<Identity> {
     let mut by_parent: HashMap<u32, Vec<u32>> = HashMap::new();
     let mut stats = HashMap::new();
@@ -56,7 +73,7 @@ pub fn descendants(roots: &[u32]) -> Vec<Identity> {
     let mut queue: Vec<u32> = roots.to_vec();
     let mut found = Vec::new();
     while let Some(pid) = queue.pop() {
-        if !seen.insert(pid) {
+        if !seen.insert(pid) || carries(pid, DETACHED_VARIABLE, "1") {
             continue;
         }
         if let Some(stat) = stats.get(&pid)
@@ -71,23 +88,13 @@ pub fn descendants(roots: &[u32]) -> Vec<Identity> {
 
 /// Live processes of ours that carry `LLMCTL_TAG=tag` in their environment, this process excepted.
 pub fn tagged(tag: &str) -> Vec<Identity> {
-    let entry = format!("{TAG_VARIABLE}={tag}");
     let me = std::process::id();
-    all_pids()
-        .into_iter()
-        .filter(|pid| *pid != me)
-        .filter(|pid| {
-            fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.split(|b| *b == 0).any(|var| var == entry.as_bytes()))
-        })
-        .filter_map(Identity::of)
-        .collect()
+    all_pids().into_iter().filter(|pid| *pid != me && has_tag(*pid, tag)).filter_map(Identity::of).collect()
 }
 
-/// Kills every one of these processes that is still itself; gives the number that was.
-pub fn kill_all(processes: &[Identity]) -> u32 {
-    let killed = processes.iter().filter(|process| process.signal(Signal::KILL).is_ok()).count();
-    u32::try_from(killed).unwrap_or(u32::MAX)
+/// Kills every one of these processes that is still itself; gives those that were.
+pub fn kill_all(processes: &[Identity]) -> Vec<Identity> {
+    processes.iter().filter(|process| process.signal(Signal::KILL).is_ok()).cloned().collect()
 }
 
 /// Collects the exit of re-parented children of this process that have ended, except `known`, whose exit
@@ -125,11 +132,11 @@ mod tests {
         while tagged(&tag).len() < 3 {
             std::thread::yield_now();
         }
-        assert_eq!(kill_all(&by_link), 3);
+        assert_eq!(kill_all(&by_link).len(), 3);
         child.wait().expect("reaped");
         while by_link.iter().any(Identity::is_alive) {
             std::thread::yield_now();
         }
-        assert_eq!(kill_all(&by_link), 0);
+        assert!(kill_all(&by_link).is_empty());
     }
 }
