@@ -421,6 +421,11 @@ async fn stored_events_come_in_pages_and_an_old_cursor_is_told() {
     }
     assert_eq!(ends.len(), 600, "the filter is kept over the pages");
     assert!(ends.iter().all(|e| e["type"] == "execution.complete"));
+    let odd = get(&stage, "/api/events?limit=1&types=execution.,a%3E%26b%20c,").await;
+    let link = next(&odd).expect("more");
+    assert!(link.ends_with("&types=execution.,a%3E%26b%20c"), "{link}");
+    let second: Value = serde_json::from_str(&get(&stage, &link).await.body).expect("events");
+    assert_eq!(second[0]["seq"], 2);
     let epoch = stage.hub.epoch();
     let answer = get(&stage, &format!("/api/events?after={epoch}-1199")).await;
     assert_eq!(serde_json::from_str::<Vec<Value>>(&answer.body).expect("events").len(), 1);

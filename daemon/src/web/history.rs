@@ -7,7 +7,7 @@ use llmctl_proto::ids::Cursor;
 use serde::Deserialize;
 
 use super::reply::{self, Reply};
-use super::routes::{limit, query};
+use super::routes::{limit, percent_encode, query};
 use super::serve::Ctx;
 use crate::store::{EventQuery, Store, StoreError};
 
@@ -52,8 +52,13 @@ pub(super) async fn events(ctx: &Ctx, request: &Request<Incoming>) -> Reply {
         Ok(limit) => limit,
         Err(reply) => return *reply,
     };
-    let types: Vec<String> =
-        query(request, "types").iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    let lists = query(request, "types");
+    let types: Vec<String> = lists
+        .iter()
+        .flat_map(|list| list.split(','))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
     let store = &ctx.shared.deps.store;
     match reaches_back(store, after).await {
         Ok(true) => {}
@@ -104,14 +109,16 @@ async fn page(
             if page.events.len() == limit || bytes >= MAX_BYTES {
                 return Ok(page);
             }
+            // What cannot be read is passed over; it must not lead back to the beginning.
             let Ok(head) = serde_json::from_str::<Head>(&json) else { continue };
-            page.next = head.cursor();
+            let Some(cursor) = head.cursor() else { continue };
+            page.next = Some(cursor);
             if matches(types, &head.type_name) {
                 bytes += json.len();
                 page.events.push(json);
             }
         }
-        if last {
+        if last || page.next.map_or(0, |next| next.seq) == after {
             page.next = None;
             return Ok(page);
         }
@@ -127,7 +134,8 @@ impl Page {
         let body = format!("[{}]", self.events.join(","));
         let mut reply = reply::bytes(StatusCode::OK, "application/json; charset=utf-8", body);
         if let Some(next) = self.next {
-            let types = if types.is_empty() { String::new() } else { format!("&types={}", types.join(",")) };
+            let names: Vec<String> = types.iter().map(|name| percent_encode(name)).collect();
+            let types = if names.is_empty() { String::new() } else { format!("&types={}", names.join(",")) };
             let link = format!("</api/events?limit={limit}&after={next}{types}>; rel=\"next\"");
             if let Ok(link) = HeaderValue::from_str(&link) {
                 reply.headers_mut().insert(LINK, link);

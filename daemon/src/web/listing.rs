@@ -15,7 +15,7 @@ use llmctl_proto::time::UnixMs;
 use serde_json::Value;
 
 use super::reply::{self, Reply};
-use super::routes::{limit, query};
+use super::routes::{limit, percent_encode, query};
 use super::serve::Ctx;
 use crate::store::{OperationQuery, Store, StoreError};
 
@@ -122,17 +122,6 @@ fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
     };
     let count: u32 = count.parse().ok()?;
     Some(UnixMs(now.0.saturating_sub(i64::from(count).saturating_mul(unit_ms))))
-}
-
-fn percent_encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }
 
 /// Operations newest first: those of the projection, and between and behind them those that only the store has.
@@ -268,10 +257,5 @@ mod tests {
         for bad in ["", "d", "yesterday", "1w", "-1d", "5é", "99999999999d"] {
             assert_eq!(moment(bad, now), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn parameters_survive_their_encoding() {
-        assert_eq!(percent_encode("a b&c=é/1.2-x"), "a%20b%26c%3D%C3%A9%2F1.2-x");
     }
 }

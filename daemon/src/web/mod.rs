@@ -96,6 +96,7 @@ pub enum GatewayError {
 #[derive(Debug, Default)]
 pub(crate) struct WebStats {
     pub(crate) connections: AtomicUsize,
+    pub(crate) turned_away: AtomicUsize,
     pub(crate) sockets: AtomicUsize,
     pub(crate) resyncs: AtomicU64,
     pub(crate) dropped_frames: AtomicU64,

@@ -151,6 +151,18 @@ pub(super) fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Text that means the same in a link, whatever it has in it.
+pub(super) fn percent_encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
 async fn health(ctx: &Ctx, long: bool) -> Reply {
     let deps = &ctx.shared.deps;
     let (_, _, failures) = deps.store.stats.read();
@@ -321,6 +333,11 @@ mod tests {
     fn percent_escapes() {
         assert_eq!(percent_decode("a%20b+c%2F%zz%4"), "a b c/%zz%4");
         assert_eq!(percent_decode("%ff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn parameters_survive_their_encoding() {
+        assert_eq!(percent_encode("a b&c=é/1.2-x"), "a%20b%26c%3D%C3%A9%2F1.2-x");
     }
 
     #[test]

@@ -22,6 +22,8 @@ use super::{Shared, routes};
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 64;
+/// Connections beyond those that are told why at once; the next are closed without a word.
+const MAX_TURNED_AWAY: usize = 64;
 /// Longest request head, and how long it may take.
 const HEAD_BYTES: usize = 16 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -99,7 +101,9 @@ async fn connection(stream: TcpStream, ctx: Arc<Ctx>, place: Option<Place>) {
     let _ = stream.set_nodelay(true);
     if place.is_some() {
         serve(stream, &ctx).await;
-    } else {
+    } else if let Some(_turned_away) =
+        Place::take(&ctx.shared, |shared| &shared.stats.turned_away, MAX_TURNED_AWAY)
+    {
         let text = "The dashboard has as many connections as it takes.";
         turn_away(stream, StatusCode::SERVICE_UNAVAILABLE, "busy", text).await;
     }

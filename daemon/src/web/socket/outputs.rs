@@ -1,6 +1,7 @@
 //! The outputs one socket follows: live pieces where they fit, the file for everything else.
 
 use llmctl_proto::ids::Cursor;
+use tokio::time::Instant;
 
 use super::super::follow::{Step as Move, Until};
 use super::{Socket, Step};
@@ -30,6 +31,8 @@ impl Socket<'_> {
         let cursor = Cursor { epoch: self.subscription.cursor.epoch, seq: self.seen };
         while let Some(json) = self.follows[at].piece(until, &cursor).await {
             self.feed(json).await?;
+            // Meanwhile nobody asks for its answers or reads them; that it takes the pieces in has to do.
+            self.heard = Instant::now();
         }
         Ok(())
     }
