@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use common::{Answer, Stage, completed, progress, stage, started};
 use llmctl_proto::event::{
-    Candidate, Event, Requested, RoutingDecision, Stream, ToolInvoked, ToolResponded, Verdict,
+    Candidate, Estimate, Event, Requested, RoutingDecision, Stream, ToolInvoked, ToolResponded, Verdict,
 };
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::state::Operation;
@@ -345,8 +345,16 @@ fn decision(id: &OperationId) -> RoutingDecision {
             source: "installed".into(),
             verdict: Verdict::Standby,
             reasons: Vec::new(),
+            score: None,
+            parts: None,
+            estimate_nano_usd: None,
+            reservation_nano_usd: None,
+            context_window: None,
         }],
         omitted: 0,
+        estimate: Estimate::default(),
+        policy: None,
+        budgets: Vec::new(),
         decided_us: 7,
     }
 }

@@ -4,9 +4,12 @@
 //! directory, process identity, paths and endpoints, and the gRPC wire (`pb`). Nothing here owns state or talks
 //! to a network.
 
+pub mod admission;
+pub mod config;
 pub mod event;
 pub mod ids;
 pub mod journal;
+pub mod ledger;
 pub mod money;
 pub mod opdir;
 pub mod paths;

@@ -22,7 +22,10 @@ const MAX_NUMBER_BYTES: usize = 64;
 /// An amount in pico-dollars (10⁻¹² USD), or a price in pico-dollars per token.
 ///
 /// Holds up to 9.2 million dollars either way; arithmetic that leaves this range is an error, never a wrap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct PicoUsd(pub i64);
 
 /// Why a number is not an amount of money.

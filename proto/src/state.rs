@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::admission::Place;
 use crate::event::{
-    Envelope, Event, Mode, Partial, Phase, PromptInfo, RunState, Spend, StopBy, StopStep, StopVia,
+    BudgetAction, Envelope, Event, Mode, Partial, Phase, PromptInfo, RunState, Spend, StopBy, StopStep,
+    StopVia,
 };
 use crate::ids::OperationId;
 use crate::time::UnixMs;
@@ -18,6 +20,9 @@ pub const ENDED_KEPT: usize = 500;
 
 /// Ended operations a snapshot for a browser carries.
 pub const ENDED_IN_SNAPSHOT: usize = 200;
+
+/// Attempts an operation lists; further ones are only counted.
+pub const ATTEMPTS_KEPT: usize = 16;
 
 /// Where an operation is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,6 +46,8 @@ pub enum OperationState {
     Error,
     /// Stopped, partial result kept.
     Stopped,
+    /// A budget did not let it start.
+    Refused,
     /// Ended without a word from its runner.
     Lost,
 }
@@ -48,7 +55,7 @@ pub enum OperationState {
 impl OperationState {
     /// Nothing more will happen to it (`Lost` may still be corrected by a journal found later).
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Complete | Self::Error | Self::Stopped | Self::Lost)
+        matches!(self, Self::Complete | Self::Error | Self::Stopped | Self::Refused | Self::Lost)
     }
 
     /// The name in JSON, tables and filters.
@@ -63,6 +70,7 @@ impl OperationState {
             Self::Complete => "complete",
             Self::Error => "error",
             Self::Stopped => "stopped",
+            Self::Refused => "refused",
             Self::Lost => "lost",
         }
     }
@@ -94,6 +102,25 @@ pub struct StoppedInfo {
     pub step: StopStep,
     /// Processes that had to be killed.
     pub killed_processes: u32,
+}
+
+/// One attempt of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptInfo {
+    /// From 1.
+    pub attempt: u32,
+    /// Tool.
+    pub tool: String,
+    /// Model; none when the tool's own default was used.
+    pub model: Option<String>,
+    /// When its tool was started.
+    pub started_at: UnixMs,
+    /// When it ended.
+    pub ended_at: Option<UnixMs>,
+    /// Why it failed.
+    pub error_class: Option<String>,
+    /// What it cost.
+    pub cost_nano_usd: Option<i64>,
 }
 
 /// One operation as everybody sees it.
@@ -170,6 +197,30 @@ pub struct Operation {
     pub retry_of: Option<OperationId>,
     /// Operation that repeats this one.
     pub retried_by: Option<OperationId>,
+    /// Project: the directory whose work it is.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Policy it runs under.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// Task file it works for.
+    #[serde(default)]
+    pub task_id: Option<String>,
+    /// Code of the reason for its model.
+    #[serde(default)]
+    pub reason_code: Option<String>,
+    /// What the budgets set aside for it.
+    #[serde(default)]
+    pub reservation_nano_usd: Option<i64>,
+    /// Its place, while it is queued.
+    #[serde(default)]
+    pub queue: Option<Place>,
+    /// Its attempts, at most `ATTEMPTS_KEPT`.
+    #[serde(default)]
+    pub attempts: Vec<AttemptInfo>,
+    /// Our cost and the tool's own disagree.
+    #[serde(default)]
+    pub drift: bool,
 }
 
 impl Operation {
@@ -211,6 +262,14 @@ impl Operation {
             resume_command: None,
             retry_of: None,
             retried_by: None,
+            project: None,
+            policy: None,
+            task_id: None,
+            reason_code: None,
+            reservation_nano_usd: None,
+            queue: None,
+            attempts: Vec::new(),
+            drift: false,
         }
     }
 
@@ -218,7 +277,22 @@ impl Operation {
         self.state = state;
         self.phase = None;
         self.open_call = None;
+        self.queue = None;
         self.ended_at = Some(at);
+        self.end_attempt(at, None);
+    }
+
+    fn end_attempt(&mut self, at: UnixMs, class: Option<&str>) {
+        if let Some(open) = self.attempts.last_mut().filter(|attempt| attempt.ended_at.is_none()) {
+            open.ended_at = Some(at);
+            open.error_class = class.map(str::to_owned);
+        }
+    }
+
+    fn begin_attempt(&mut self, attempt: AttemptInfo) {
+        if self.attempts.len() < ATTEMPTS_KEPT {
+            self.attempts.push(attempt);
+        }
     }
 
     /// Folds one event of this operation in. `at` is the envelope's time.
@@ -233,6 +307,7 @@ impl Operation {
                 self.attempt = e.attempt;
                 self.agent.clone_from(&e.requested.agent);
                 self.task_type.clone_from(&e.requested.task_type);
+                self.policy.clone_from(&e.policy);
             }
             Event::ModelSelected(e) => {
                 self.attempt = e.attempt;
@@ -240,9 +315,36 @@ impl Operation {
                 self.model.clone_from(&e.model);
                 self.provider.clone_from(&e.provider);
                 self.reason = Some(e.reason.clone());
+                self.reason_code = Some(e.reason_code.clone());
             }
-            Event::ExecutionQueued(_) => self.state = OperationState::Queued,
+            Event::ExecutionQueued(e) => {
+                self.state = OperationState::Queued;
+                self.phase = None;
+                self.queue = Some(Place {
+                    position: e.position,
+                    reason: e.reason.clone(),
+                    limit: e.limit.clone(),
+                    wait_until: e.wait_until,
+                    held: e.held,
+                    priority: e.priority,
+                });
+            }
             Event::ExecutionStarted(e) => {
+                self.begin_attempt(AttemptInfo {
+                    attempt: e.attempt,
+                    tool: e.tool.clone(),
+                    model: e.model.clone(),
+                    started_at: e.started_at,
+                    ended_at: None,
+                    error_class: None,
+                    cost_nano_usd: None,
+                });
+                self.queue = None;
+                self.error = None;
+                self.project.clone_from(&e.project);
+                self.policy.clone_from(&e.policy);
+                self.task_id.clone_from(&e.task_id);
+                self.reservation_nano_usd = e.reservation_nano_usd;
                 self.state = OperationState::Running;
                 self.phase = Some(Phase::Starting);
                 self.attempt = e.attempt;
@@ -310,7 +412,31 @@ impl Operation {
                 self.partial.clone_from(&e.partial);
                 self.session_id.clone_from(&e.session_id);
                 self.resume_command.clone_from(&e.resume_command);
-                self.end(OperationState::Error, at);
+                self.end_attempt(at, Some(&e.class));
+                if e.is_final {
+                    self.end(OperationState::Error, at);
+                } else {
+                    self.phase = Some(Phase::Retrying);
+                    self.open_call = None;
+                }
+            }
+            Event::CostRecorded(e) => {
+                self.drift |= e.drift.is_some();
+                if let Some(known) = self.attempts.iter_mut().find(|known| known.attempt == e.attempt) {
+                    known.cost_nano_usd = e.cost_nano_usd;
+                }
+            }
+            Event::BudgetRefused(e) if e.action == BudgetAction::Refuse => {
+                self.error = Some(OperationError {
+                    class: "budget_refused".to_owned(),
+                    message: e.message.clone(),
+                    hint: e.hints.first().cloned(),
+                    retryable: false,
+                });
+                if self.spend.cost_nano_usd.is_none() && self.attempts.is_empty() {
+                    self.spend.cost_nano_usd = Some(0);
+                }
+                self.end(OperationState::Refused, at);
             }
             Event::ExecutionStopped(e) => {
                 self.spend = e.spend;
@@ -341,6 +467,10 @@ impl Operation {
                 self.end(OperationState::Lost, at);
             }
             Event::ExecutionOutput(_)
+            | Event::BudgetRefused(_)
+            | Event::CostUpdate(_)
+            | Event::CostWarning(_)
+            | Event::ConfigReloaded(_)
             | Event::DaemonStarted(_)
             | Event::DaemonStopping(_)
             | Event::Other(_) => {}
@@ -366,6 +496,8 @@ pub struct Totals {
     pub error: u64,
     /// Of which stopped.
     pub stopped: u64,
+    /// Of which a budget did not let start.
+    pub refused: u64,
     /// Of which lost.
     pub lost: u64,
     /// Tokens of ended operations, the five disjoint classes.
@@ -466,6 +598,7 @@ impl State {
             OperationState::Complete => totals.complete += 1,
             OperationState::Error => totals.error += 1,
             OperationState::Stopped => totals.stopped += 1,
+            OperationState::Refused => totals.refused += 1,
             _ => totals.lost += 1,
         }
         self.ended.insert(id.clone());
@@ -503,7 +636,12 @@ impl State {
 impl Event {
     /// Whether it is the closing event of an operation, as a runner writes it.
     pub fn ends_operation(&self) -> bool {
-        matches!(self, Self::ExecutionCompleted(_) | Self::ExecutionFailed(_) | Self::ExecutionStopped(_))
+        match self {
+            Self::ExecutionCompleted(_) | Self::ExecutionStopped(_) => true,
+            Self::ExecutionFailed(e) => e.is_final,
+            Self::BudgetRefused(e) => e.action == BudgetAction::Refuse,
+            _ => false,
+        }
     }
 
     fn retry_of(&self) -> Option<OperationId> {

@@ -15,7 +15,10 @@
 /** Ended operations a projection keeps; older ones are in the daemon's store. */
 export const ENDED_KEPT = 500;
 
-const FINAL = new Set(['complete', 'error', 'stopped', 'lost']);
+/** Attempts an operation lists; further ones are only counted. */
+export const ATTEMPTS_KEPT = 16;
+
+const FINAL = new Set(['complete', 'error', 'stopped', 'refused', 'lost']);
 const RUN_STATES = new Set(['running', 'paused', 'stopping']);
 const OPERATION_ID = /^exec-[A-Za-z0-9-]{1,40}$/;
 const RFC3339_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -34,10 +37,24 @@ const OF_OPERATIONS = new Set([
   'execution.lost',
   'tool.invoked',
   'tool.response',
+  'cost.recorded',
+  'budget.refused',
 ]);
 
-/** The closing events as a runner writes them; only these correct `lost`. */
-const ENDS = new Set(['execution.complete', 'execution.error', 'execution.stopped']);
+/** Whether it is the closing event as a runner writes it; only these correct `lost`. @param {Envelope} envelope */
+function isEnd(envelope) {
+  switch (envelope.type) {
+    case 'execution.complete':
+    case 'execution.stopped':
+      return true;
+    case 'execution.error':
+      return envelope.data.final !== false;
+    case 'budget.refused':
+      return envelope.data.action === 'refuse';
+    default:
+      return false;
+  }
+}
 
 /** Whether nothing more will happen to it; `lost` may still be corrected. @param {string} state */
 export const isFinal = (state) => FINAL.has(state);
@@ -55,6 +72,7 @@ const noTotals = () => ({
   complete: 0,
   error: 0,
   stopped: 0,
+  refused: 0,
   lost: 0,
   tokens: 0,
   cost_nano_usd: 0,
@@ -150,10 +168,38 @@ const newOperation = (id, at) => ({
   resume_command: null,
   retry_of: null,
   retried_by: null,
+  project: null,
+  policy: null,
+  task_id: null,
+  reason_code: null,
+  reservation_nano_usd: null,
+  queue: null,
+  attempts: [],
+  drift: false,
 });
 
-/** What every end leaves behind. @param {OperationState} state @param {string} at */
-const end = (state, at) => ({ state, phase: null, open_call: null, ended_at: at });
+/** Ends the open attempt, if there is one. @param {Operation} op @param {string} at @param {string|null} errorClass */
+function endAttempt(op, at, errorClass) {
+  const last = op.attempts.at(-1);
+  if (!last || last.ended_at !== null) return op.attempts;
+  return [...op.attempts.slice(0, -1), { ...last, ended_at: at, error_class: errorClass }];
+}
+
+/** What every end leaves behind. @param {Operation} op @param {OperationState} state @param {string} at @param {string|null} [errorClass] */
+const end = (op, state, at, errorClass = null) => ({
+  state,
+  phase: null,
+  open_call: null,
+  queue: null,
+  ended_at: at,
+  attempts: endAttempt(op, at, errorClass),
+});
+
+/** The attempts with the first of a number changed. @param {Operation['attempts']} attempts @param {number} number @param {object} change */
+function firstWith(attempts, number, change) {
+  const at = attempts.findIndex((known) => known.attempt === number);
+  return at < 0 ? attempts : attempts.with(at, { ...attempts[at], ...change });
+}
 
 /** Fields that complete, error and stopped have in common. @param {Operation} op @param {any} e */
 const closing = (op, e) => ({
@@ -176,6 +222,7 @@ const CHANGES = {
     attempt: count(e.attempt),
     agent: orNull(e.requested?.agent),
     task_type: orNull(e.requested?.task_type),
+    policy: orNull(e.policy),
   }),
   'model.selected': (_op, e) => ({
     attempt: count(e.attempt),
@@ -183,10 +230,43 @@ const CHANGES = {
     model: orNull(e.model),
     provider: orNull(e.provider),
     reason: orNull(e.reason),
+    reason_code: orNull(e.reason_code),
   }),
-  'execution.queued': () => ({ state: 'queued' }),
-  'execution.start': (_op, e) => ({
+  'execution.queued': (_op, e) => ({
+    state: 'queued',
+    phase: null,
+    queue: {
+      position: count(e.position),
+      reason: String(e.reason),
+      limit: orNull(e.limit),
+      wait_until: time(e.wait_until),
+      held: e.held === true,
+      priority: count(e.priority),
+    },
+  }),
+  'execution.start': (op, e) => ({
     state: 'running',
+    queue: null,
+    error: null,
+    project: orNull(e.project),
+    policy: orNull(e.policy),
+    task_id: orNull(e.task_id),
+    reservation_nano_usd: orNull(e.reservation_nano_usd),
+    attempts:
+      op.attempts.length < ATTEMPTS_KEPT
+        ? [
+            ...op.attempts,
+            {
+              attempt: count(e.attempt),
+              tool: String(e.tool),
+              model: orNull(e.model),
+              started_at: time(e.started_at),
+              ended_at: null,
+              error_class: null,
+              cost_nano_usd: null,
+            },
+          ]
+        : op.attempts,
     phase: 'starting',
     attempt: count(e.attempt),
     tool: orNull(e.tool),
@@ -221,7 +301,7 @@ const CHANGES = {
     ...closing(op, e),
     first_output_ms: orNull(e.first_output_ms),
     calls: count(e.calls),
-    ...end('complete', at),
+    ...end(op, 'complete', at),
   }),
   'execution.error': (op, e, at) => ({
     ...closing(op, e),
@@ -233,8 +313,27 @@ const CHANGES = {
       retryable: e.retryable === true,
     },
     partial: partial(e.partial),
-    ...end('error', at),
+    ...(e.final === false
+      ? { phase: 'retrying', open_call: null, attempts: endAttempt(op, at, String(e.class)) }
+      : end(op, 'error', at, String(e.class))),
   }),
+  'cost.recorded': (op, e) => ({
+    drift: op.drift || orNull(e.drift) !== null,
+    attempts: firstWith(op.attempts, count(e.attempt), { cost_nano_usd: orNull(e.cost_nano_usd) }),
+  }),
+  'budget.refused': (op, e, at) =>
+    e.action === 'refuse'
+      ? {
+          error: {
+            class: 'budget_refused',
+            message: String(e.message),
+            hint: orNull(e.hints?.[0]),
+            retryable: false,
+          },
+          cost_nano_usd: op.cost_nano_usd === null && op.attempts.length === 0 ? 0 : op.cost_nano_usd,
+          ...end(op, 'refused', at),
+        }
+      : null,
   'execution.stopped': (op, e, at) => ({
     ...closing(op, e),
     signal: orNull(e.signal),
@@ -246,15 +345,15 @@ const CHANGES = {
       killed_processes: count(e.killed_processes),
     },
     partial: partial(e.partial),
-    ...end('stopped', at),
+    ...end(op, 'stopped', at),
   }),
   'execution.detached': () => ({ state: 'detached' }),
-  'execution.lost': (_op, e, at) => ({
+  'execution.lost': (op, e, at) => ({
     ...spend(e),
     stdout_bytes: count(e.stdout_bytes),
     stderr_bytes: count(e.stderr_bytes),
     partial: partial(e.partial),
-    ...end('lost', at),
+    ...end(op, 'lost', at),
   }),
 };
 
@@ -266,7 +365,7 @@ const CHANGES = {
  * @returns {Operation}
  */
 function applyToOperation(op, envelope, at) {
-  const corrects = op.state === 'lost' && ENDS.has(envelope.type);
+  const corrects = op.state === 'lost' && isEnd(envelope);
   if (isFinal(op.state) && !corrects) return op;
   const change = CHANGES[envelope.type](op, envelope.data, at);
   return change ? { ...op, ...change } : op;
@@ -335,6 +434,7 @@ class Draft {
     if (op.state === 'complete') totals.complete += 1;
     else if (op.state === 'error') totals.error += 1;
     else if (op.state === 'stopped') totals.stopped += 1;
+    else if (op.state === 'refused') totals.refused += 1;
     else totals.lost += 1;
     this.keepEnded(op.operation_id);
   }

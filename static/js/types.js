@@ -10,7 +10,7 @@
  * @property {number} output
  * @property {number} reasoning
  *
- * @typedef {'submitted'|'queued'|'running'|'paused'|'stopping'|'detached'|'complete'|'error'|'stopped'|'lost'} OperationState
+ * @typedef {'submitted'|'queued'|'running'|'paused'|'stopping'|'detached'|'complete'|'error'|'stopped'|'refused'|'lost'} OperationState
  *
  * @typedef {object} Operation
  * @property {string} operation_id
@@ -52,12 +52,21 @@
  * @property {string|null} resume_command
  * @property {string|null} retry_of
  * @property {string|null} retried_by
+ * @property {string|null} project
+ * @property {string|null} policy
+ * @property {string|null} task_id
+ * @property {string|null} reason_code
+ * @property {number|null} reservation_nano_usd
+ * @property {{position: number, reason: string, limit: string|null, wait_until: string|null, held: boolean, priority: number}|null} queue
+ * @property {{attempt: number, tool: string, model: string|null, started_at: string|null, ended_at: string|null, error_class: string|null, cost_nano_usd: number|null}[]} attempts
+ * @property {boolean} drift
  *
  * @typedef {object} Totals Sums over all operations that have ended.
  * @property {number} ended
  * @property {number} complete
  * @property {number} error
  * @property {number} stopped
+ * @property {number} refused
  * @property {number} lost
  * @property {number} tokens
  * @property {number} cost_nano_usd

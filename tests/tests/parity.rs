@@ -76,6 +76,7 @@ fn sums_are_those_of_the_operations() {
                 OperationState::Complete => &mut expected.complete,
                 OperationState::Error => &mut expected.error,
                 OperationState::Stopped => &mut expected.stopped,
+                OperationState::Refused => &mut expected.refused,
                 _ => &mut expected.lost,
             };
             *count += 1;

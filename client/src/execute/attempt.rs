@@ -240,6 +240,10 @@ impl Attempt<'_> {
             prompt,
             command: cut_words(redactor.redact_args(&begin.command)),
             max_cost_nano_usd: self.request.max_cost_nano_usd,
+            reservation_nano_usd: None,
+            project: None,
+            policy: None,
+            task_id: None,
             retry_of: self.request.retry_of.clone(),
             started_at: UnixMs::now(),
         }

@@ -65,6 +65,7 @@ pub async fn decide(
         tool: request.tool.clone(),
         agent: request.agent.clone(),
         task_type: request.task_type.clone(),
+        require: Vec::new(),
     };
     let known = gather(paths, &requested).await?;
     let begun = Instant::now();
@@ -245,6 +246,9 @@ fn decision_event(id: &OperationId, decision: &Decision, decided_us: u64) -> Rou
             .is_some_and(|first| first.verdict != event::Verdict::Selected),
         candidates: decision.candidates.clone(),
         omitted: decision.omitted,
+        estimate: event::Estimate::default(),
+        policy: None,
+        budgets: Vec::new(),
         decided_us,
     }
 }
@@ -312,6 +316,9 @@ fn failed(
         signal: None,
         http_status: None,
         retryable: false,
+        retry_after_ms: None,
+        is_final: true,
+        next: None,
         model: None,
         duration_ms,
         spend: event::Spend { cost_nano_usd: Some(0), ..event::Spend::default() },

@@ -230,7 +230,9 @@ impl Task {
             },
             Some(Down::Suspend(suspend)) => Order::Suspend(suspend.suspend),
             // A daemon that leaves closes the stream next; the operation goes on.
-            Some(Down::Attached(_) | Down::Leaving(_)) | None => return,
+            Some(Down::Attached(_) | Down::Leaving(_) | Down::Admission(_) | Down::Budget(_)) | None => {
+                return;
+            }
         };
         let _ = self.orders.send(order).await;
     }

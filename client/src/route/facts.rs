@@ -92,7 +92,7 @@ fn needs_local(requested: &Requested, before: &[Known]) -> bool {
 }
 
 fn reason(code: &str, text: impl Into<String>) -> Reason {
-    Reason { code: code.to_owned(), text: text.into() }
+    Reason::new(code, text)
 }
 
 fn fact(tool: &str, source: &'static str, missing: Option<Reason>) -> Fact {

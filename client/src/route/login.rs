@@ -47,10 +47,7 @@ pub(super) fn missing(tool: &str, env: &dyn Fn(&str) -> Option<String>) -> Optio
     let known = cfg!(target_os = "macos")
         || variables.iter().any(|name| env(name).is_some())
         || files.iter().any(|file| file.exists());
-    (!known).then(|| Reason {
-        code: "not_logged_in".into(),
-        text: format!("installed, but without a login; {how}"),
-    })
+    (!known).then(|| Reason::new("not_logged_in", format!("installed, but without a login; {how}")))
 }
 
 #[cfg(test)]

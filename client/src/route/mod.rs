@@ -122,6 +122,11 @@ pub fn route(requested: Requested, facts: &[Fact]) -> Result<Decision, RouteErro
             source: if wish.is_auto() { fact.source } else { "explicit" }.to_owned(),
             verdict,
             reasons,
+            score: None,
+            parts: None,
+            estimate_nano_usd: None,
+            reservation_nano_usd: None,
+            context_window: None,
         });
     }
     let selected = chosen.map(|at| {
@@ -130,6 +135,8 @@ pub fn route(requested: Requested, facts: &[Fact]) -> Result<Decision, RouteErro
             tool: fact.tool.clone(),
             model: wish.model.clone().or_else(|| fact.default_model.clone()),
             provider: fact.provider.clone(),
+            source: fact.source.to_owned(),
+            score: None,
             reason_code: reason.code,
             reason: reason.text,
         }
@@ -207,7 +214,7 @@ impl Wish {
                 _ => ("practice", "built in; nothing better was found".to_owned()),
             },
         };
-        Reason { code: code.to_owned(), text }
+        Reason::new(code, text)
     }
 }
 
@@ -222,7 +229,7 @@ mod tests {
             provider: provider.map(str::to_owned),
             models: Vec::new(),
             default_model: None,
-            missing: missing.map(|code| Reason { code: code.into(), text: code.into() }),
+            missing: missing.map(|code| Reason::new(code, code)),
             doubtful: None,
         }
     }
@@ -286,7 +293,7 @@ mod tests {
     #[test]
     fn doubt_counts_for_auto_only() {
         let mut facts = machine();
-        facts[1].doubtful = Some(Reason { code: "not_logged_in".into(), text: "no login".into() });
+        facts[1].doubtful = Some(Reason::new("not_logged_in", "no login"));
         let auto = route(Requested::default(), &facts).expect("auto");
         assert_eq!(auto.selected.map(|s| s.tool).as_deref(), Some("anthropic"));
         let named = Requested { tool: Some("codex".into()), ..Requested::default() };

@@ -8,11 +8,14 @@ use llmctl_proto::event::{Event, MAX_EVENT_BYTES, check_emittable};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::control_server::Control;
 use llmctl_proto::pb::{
-    AttachRequest, CreateLoginCodeRequest, CreateLoginCodeResponse, FollowEventsRequest, GetOperationRequest,
-    GetOperationResponse, GetStatusRequest, GetStatusResponse, HelloRequest, HelloResponse,
-    ListOperationsRequest, ListOperationsResponse, PublishEventRequest, PublishEventResponse,
-    ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse, StopGatewayRequest,
-    StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, StopResult, SuspendOperationRequest,
+    AttachRequest, ChangeQueueRequest, ChangeQueueResponse, CreateLoginCodeRequest, CreateLoginCodeResponse,
+    FollowEventsRequest, GetOperationRequest, GetOperationResponse, GetQueueRequest, GetQueueResponse,
+    GetSharedFactsRequest, GetSharedFactsResponse, GetStatusRequest, GetStatusResponse, HelloRequest,
+    HelloResponse, ListOperationsRequest, ListOperationsResponse, PublishEventRequest, PublishEventResponse,
+    ReadLedgerRequest, ReadLedgerResponse, ReloadConfigRequest, ReloadConfigResponse,
+    SetOperationBudgetRequest, SetOperationBudgetResponse, ShutdownRequest, ShutdownResponse,
+    StartGatewayRequest, StartGatewayResponse, StopGatewayRequest, StopGatewayResponse,
+    StopOperationsRequest, StopOperationsResponse, StopResult, SuspendOperationRequest,
     SuspendOperationResponse,
 };
 use llmctl_proto::state::Operation;
@@ -136,6 +139,7 @@ fn wanted(request: &ListOperationsRequest, operation: &Operation) -> bool {
 impl Control for ControlService {
     type AttachStream = attach::DownStream;
     type FollowEventsStream = follow::EventStream;
+    type ReadLedgerStream = tokio_stream::wrappers::ReceiverStream<Result<ReadLedgerResponse, Status>>;
 
     async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloResponse>, Status> {
         Self::check_protocol(request.get_ref())?;
@@ -282,6 +286,45 @@ impl Control for ControlService {
         let was_running = self.deps.gateway.addr().is_some();
         self.deps.gateway.stop().await;
         Ok(Response::new(StopGatewayResponse { was_running }))
+    }
+
+    async fn get_shared_facts(
+        &self,
+        _: Request<GetSharedFactsRequest>,
+    ) -> Result<Response<GetSharedFactsResponse>, Status> {
+        Err(Status::unimplemented("not in this build"))
+    }
+
+    async fn get_queue(&self, _: Request<GetQueueRequest>) -> Result<Response<GetQueueResponse>, Status> {
+        Err(Status::unimplemented("not in this build"))
+    }
+
+    async fn change_queue(
+        &self,
+        _: Request<ChangeQueueRequest>,
+    ) -> Result<Response<ChangeQueueResponse>, Status> {
+        Err(Status::unimplemented("not in this build"))
+    }
+
+    async fn set_operation_budget(
+        &self,
+        _: Request<SetOperationBudgetRequest>,
+    ) -> Result<Response<SetOperationBudgetResponse>, Status> {
+        Err(Status::unimplemented("not in this build"))
+    }
+
+    async fn reload_config(
+        &self,
+        _: Request<ReloadConfigRequest>,
+    ) -> Result<Response<ReloadConfigResponse>, Status> {
+        Err(Status::unimplemented("not in this build"))
+    }
+
+    async fn read_ledger(
+        &self,
+        _: Request<ReadLedgerRequest>,
+    ) -> Result<Response<Self::ReadLedgerStream>, Status> {
+        Err(Status::unimplemented("not in this build"))
     }
 
     async fn create_login_code(

@@ -171,6 +171,10 @@ pub fn started(id: &OperationId) -> ExecutionStarted {
         prompt: PromptInfo { bytes: 1, sha256: String::new(), file: None },
         command: Vec::new(),
         max_cost_nano_usd: None,
+        reservation_nano_usd: None,
+        project: None,
+        policy: None,
+        task_id: None,
         retry_of: None,
         started_at: UnixMs::now(),
     }

@@ -13,8 +13,20 @@ pub struct ExecutionQueued {
     pub operation_id: OperationId,
     /// Place, from 1.
     pub position: u32,
-    /// Why it waits.
+    /// Why it waits: `concurrency`, `rate_limit` or `held`.
     pub reason: String,
+    /// The limit it waits for, such as `total`, `tool:codex` or `per_minute:cursor`.
+    #[serde(default)]
+    pub limit: Option<String>,
+    /// When it can start at the earliest, as far as is known.
+    #[serde(default)]
+    pub wait_until: Option<UnixMs>,
+    /// A person holds it back.
+    #[serde(default)]
+    pub held: bool,
+    /// -100 to 100, higher first.
+    #[serde(default)]
+    pub priority: i32,
 }
 
 /// Whether the operation drives a program or talks to a provider itself.
@@ -69,6 +81,18 @@ pub struct ExecutionStarted {
     pub command: Vec<String>,
     /// The user's limit for this operation.
     pub max_cost_nano_usd: Option<i64>,
+    /// What the budgets set aside for it.
+    #[serde(default)]
+    pub reservation_nano_usd: Option<i64>,
+    /// Project: the directory whose work it is.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Policy it runs under.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// Task file it works for.
+    #[serde(default)]
+    pub task_id: Option<String>,
     /// Operation this one repeats.
     pub retry_of: Option<OperationId>,
     /// When.
@@ -252,11 +276,20 @@ pub struct ExecutionFailed {
     pub http_status: Option<u16>,
     /// The same request may succeed later.
     pub retryable: bool,
+    /// When the provider said it would take requests again: milliseconds from now.
+    #[serde(default)]
+    pub retry_after_ms: Option<u64>,
+    /// The operation ends with it; false when another attempt follows.
+    #[serde(default = "yes", rename = "final")]
+    pub is_final: bool,
+    /// What is tried next, when another attempt follows.
+    #[serde(default)]
+    pub next: Option<NextAttempt>,
     /// Model, as last known.
     pub model: Option<String>,
     /// From start to end.
     pub duration_ms: u64,
-    /// Tokens and money.
+    /// Tokens and money of the operation so far, all attempts.
     #[serde(flatten)]
     pub spend: Spend,
     /// Recorded answer bytes.
@@ -269,6 +302,20 @@ pub struct ExecutionFailed {
     pub session_id: Option<String>,
     /// Command that continues the session.
     pub resume_command: Option<String>,
+}
+
+/// Journals of older versions know final failures only.
+fn yes() -> bool {
+    true
+}
+
+/// The pair that takes over after a failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextAttempt {
+    /// Tool.
+    pub tool: String,
+    /// Model; none when the tool's own default is used.
+    pub model: Option<String>,
 }
 
 /// Who wanted the stop.

@@ -1,4 +1,4 @@
-//! Payloads of `daemon.*`.
+//! Payloads of `daemon.*` and `config.*`.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,4 +24,21 @@ pub struct DaemonStopping {
     pub reason: String,
     /// Operations that go on without it.
     pub operations_running: u32,
+}
+
+/// `config.reloaded`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigReloaded {
+    /// Counts reloads since the daemon's start.
+    pub generation: u32,
+    /// Key paths whose value changed.
+    pub changed: Vec<String>,
+    /// Warnings of the files that were read.
+    pub warnings: u32,
+    /// Errors, each with code, file and line; any leaves the running configuration in force.
+    pub errors: Vec<String>,
+    /// The new configuration is in force.
+    pub applied: bool,
+    /// Changed keys that need a restart.
+    pub restart_needed: Vec<String>,
 }

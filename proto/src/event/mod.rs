@@ -4,10 +4,12 @@
 //! bytes are journalled, sent, stored and shown, so no version in between can drop a field it does not know.
 //! `Event` is the typed reading of those bytes.
 
+mod cost;
 mod execution;
 mod general;
 mod routing;
 
+pub use cost::*;
 pub use execution::*;
 pub use general::*;
 pub use routing::*;
@@ -113,6 +115,16 @@ events! {
     ToolInvoked(ToolInvoked) = "tool.invoked", fact, op;
     /// A tool call ended.
     ToolResponded(ToolResponded) = "tool.response", fact, op;
+    /// What one attempt used and cost.
+    CostRecorded(CostRecorded) = "cost.recorded", fact, op;
+    /// The sums have moved.
+    CostUpdate(CostUpdate) = "cost.update", live, global;
+    /// A budget's threshold or limit is passed.
+    CostWarning(CostWarning) = "cost.warning", fact, global;
+    /// A budget refused, stopped or was overridden.
+    BudgetRefused(BudgetRefused) = "budget.refused", fact, op;
+    /// The daemon read its configuration again.
+    ConfigReloaded(ConfigReloaded) = "config.reloaded", fact, global;
     /// The daemon is up.
     DaemonStarted(DaemonStarted) = "daemon.started", fact, global;
     /// The daemon is leaving.

@@ -72,7 +72,16 @@ impl Events {
         }
         if self.random.percent(20) {
             let reason = self.word();
-            self.push(ExecutionQueued { operation_id: id.clone(), position: 3, reason });
+            let queued = ExecutionQueued {
+                operation_id: id.clone(),
+                position: 3,
+                reason,
+                limit: self.word_or_none(),
+                wait_until: self.random.maybe(|_| UnixMs(1_790_000_000_123)),
+                held: self.random.percent(30),
+                priority: self.random.below(200) as i32 - 100,
+            };
+            self.push(queued);
         }
         if self.random.percent(90) {
             let started = self.started(&id);
@@ -95,6 +104,14 @@ impl Events {
                 let (offset, bytes) = (self.random.below(1 << 40), self.random.below(16_384));
                 let stream = self.random.pick(&[Stream::Stdout, Stream::Stderr]);
                 self.push(ExecutionOutput { operation_id: id, stream, offset, text: "é\n".into(), bytes });
+            }
+            65..=66 if self.random.percent(50) => {
+                let event = self.cost_recorded(&id);
+                self.push(event);
+            }
+            67..=68 if self.random.percent(50) => {
+                let event = self.budget_refused(&id, false);
+                self.push(event);
             }
             65..=68 => {
                 let reason = self.word();
@@ -193,7 +210,7 @@ impl Events {
     fn unknown(&mut self) {
         let id = if self.all.is_empty() { self.draw_id() } else { self.random.pick(&self.all) };
         let type_name =
-            self.random.pick(&["deploy.finished", "execution.dreaming", "toString", "cost.update"]);
+            self.random.pick(&["deploy.finished", "execution.dreaming", "toString", "cost.forecast"]);
         let data = match self.random.below(3) {
             0 => json!({"operation_id": id, "ok": true}),
             1 => json!([1, 2, {"operation_id": id}]),
@@ -203,7 +220,10 @@ impl Events {
     }
 
     fn of_the_daemon(&mut self) {
-        if self.random.percent(50) {
+        if self.random.percent(40) {
+            let event = self.of_money();
+            self.push(event);
+        } else if self.random.percent(50) {
             let (version, previous_end) = (self.word(), self.word());
             self.push(DaemonStarted { version, protocol: 1, pid: 7, startup_ms: 9, previous_end });
         } else {

@@ -2,12 +2,33 @@
 //!
 //! Numbers stay below 2^53, which is what a page can count to.
 
+use llmctl_proto::config::{BudgetPeriod, BudgetScope, LimitKind};
 use llmctl_proto::event::*;
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::ledger::{Drift, LedgerRow};
+use llmctl_proto::money::PicoUsd;
 use llmctl_proto::time::UnixMs;
 use llmctl_proto::usage::{Usage, UsageSource};
 
 use crate::events::{BEGIN_MS, Events};
+
+fn budget() -> BudgetStatus {
+    BudgetStatus {
+        scope: BudgetScope::Model,
+        name: Some("gpt-5".into()),
+        period: BudgetPeriod::Day,
+        kind: LimitKind::Hard,
+        limit_nano_usd: 10_000_000_000,
+        spent_nano_usd: 9_800_000_000,
+        reserved_nano_usd: 1,
+        used_percent: 98,
+        threshold_percent: 80,
+        policy: "production".into(),
+        timezone: "UTC".into(),
+        setting: String::new(),
+        resets_at: Some(UnixMs(BEGIN_MS)),
+    }
+}
 
 impl Events {
     pub(crate) fn word(&mut self) -> String {
@@ -25,7 +46,7 @@ impl Events {
             .to_owned()
     }
 
-    fn word_or_none(&mut self) -> Option<String> {
+    pub(crate) fn word_or_none(&mut self) -> Option<String> {
         let word = self.word();
         self.random.maybe(|_| word)
     }
@@ -78,6 +99,7 @@ impl Events {
                 tool: None,
                 agent: self.word_or_none(),
                 task_type: self.word_or_none(),
+                require: Vec::new(),
             },
             selected: None,
             fallback_used: false,
@@ -87,9 +109,17 @@ impl Events {
                 provider: None,
                 source: "installed".into(),
                 verdict: Verdict::Standby,
-                reasons: vec![Reason { code: "x".into(), text: self.word() }],
+                reasons: vec![Reason::new("x", self.word())],
+                score: Some(7),
+                parts: None,
+                estimate_nano_usd: None,
+                reservation_nano_usd: Some(9),
+                context_window: None,
             }],
             omitted: 0,
+            estimate: Estimate::default(),
+            policy: self.word_or_none(),
+            budgets: Vec::new(),
             decided_us: 11,
         }
     }
@@ -125,6 +155,10 @@ impl Events {
             prompt: PromptInfo { bytes: 5, sha256: "ab".into(), file: self.word_or_none() },
             command: (0..self.random.below(4)).map(|_| self.word()).collect(),
             max_cost_nano_usd: self.random.maybe(|r| r.below(1 << 50) as i64),
+            reservation_nano_usd: self.random.maybe(|r| r.below(1 << 50) as i64),
+            project: self.word_or_none(),
+            policy: self.word_or_none(),
+            task_id: self.word_or_none(),
             retry_of,
             started_at: UnixMs(self.now_ms - 3),
         }
@@ -154,7 +188,8 @@ impl Events {
     }
 
     pub(crate) fn closing(&mut self, id: &OperationId) -> Event {
-        match self.random.below(4) {
+        match self.random.below(5) {
+            4 => self.budget_refused(id, true).into(),
             0 => self.completed(id.clone()).into(),
             1 => self.failed(id.clone()).into(),
             2 => self.stopped(id.clone()).into(),
@@ -167,6 +202,60 @@ impl Events {
                 stderr_bytes: 0,
                 killed_processes: 1,
                 partial: self.partial_or_none(),
+            }
+            .into(),
+        }
+    }
+
+    pub(crate) fn cost_recorded(&mut self, id: &OperationId) -> CostRecorded {
+        CostRecorded {
+            operation_id: id.clone(),
+            attempt: 1 + self.random.below(3) as u32,
+            tool: self.word(),
+            provider: self.word_or_none(),
+            agent: None,
+            project: self.word_or_none(),
+            task_type: None,
+            task_id: None,
+            policy: None,
+            started_at: UnixMs(BEGIN_MS),
+            recorded_at: UnixMs(BEGIN_MS + 9),
+            rows: vec![LedgerRow { model: self.word(), ..LedgerRow::default() }],
+            cost_nano_usd: self.random.maybe(|r| r.below(1 << 50) as i64),
+            drift: self
+                .random
+                .maybe(|_| Drift { ours_pico_usd: PicoUsd(5_000_000), theirs_pico_usd: PicoUsd(9_000_000) }),
+        }
+    }
+
+    pub(crate) fn budget_refused(&mut self, id: &OperationId, refuse: bool) -> BudgetRefused {
+        let others = [BudgetAction::Stop, BudgetAction::Override];
+        let other = self.random.pick(&others);
+        BudgetRefused {
+            operation_id: id.clone(),
+            budget: self.random.percent(50).then(budget),
+            estimate_nano_usd: Some(7),
+            reservation_nano_usd: None,
+            would_be_nano_usd: Some(9),
+            action: if refuse { BudgetAction::Refuse } else { other },
+            overridden_reason: self.word_or_none(),
+            message: self.word(),
+            hints: (0..self.random.below(3)).map(|_| self.word()).collect(),
+        }
+    }
+
+    /// What the daemon says of money and configuration, which no operation's state depends on.
+    pub(crate) fn of_money(&mut self) -> Event {
+        match self.random.below(3) {
+            0 => CostUpdate { today_nano_usd: 5, budgets: vec![budget()], ..CostUpdate::default() }.into(),
+            1 => CostWarning { budget: budget(), level: WarningLevel::Threshold, caused_by: None }.into(),
+            _ => ConfigReloaded {
+                generation: 2,
+                changed: vec![self.word()],
+                warnings: 0,
+                errors: Vec::new(),
+                applied: true,
+                restart_needed: Vec::new(),
             }
             .into(),
         }
@@ -199,6 +288,9 @@ impl Events {
             signal: self.code(),
             http_status: Some(529),
             retryable: self.random.percent(50),
+            retry_after_ms: None,
+            is_final: self.random.percent(60),
+            next: None,
             model: self.word_or_none(),
             duration_ms: self.random.below(1 << 40),
             spend: self.spend(),
