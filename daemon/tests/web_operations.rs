@@ -205,8 +205,13 @@ async fn the_directives_of_stop_and_pause_reach_the_runner() {
         states
     };
     let (order, states) = tokio::join!(runner, caller);
-    let wanted =
-        StopOrder { via: "api".into(), reason: Some("enough".into()), force: false, grace_ms: Some(250) };
+    let wanted = StopOrder {
+        by: "user".into(),
+        via: "api".into(),
+        reason: Some("enough".into()),
+        force: false,
+        grace_ms: Some(250),
+    };
     assert_eq!(order, wanted);
     let states: Vec<(u16, &str)> = states.iter().map(|(status, state)| (*status, state.as_str())).collect();
     assert_eq!(states, [(200, "paused"), (200, "running"), (200, "complete")]);

@@ -45,6 +45,18 @@ pub(super) async fn run(paths: &Paths, args: cli::Execute) -> Outcome {
         retry_of: None,
         prompt_file: prompt.file.clone(),
         prompt_sha256: prompt.info().sha256,
+        policy: args.policy,
+        require: args.require,
+        project: None,
+        task_id: None,
+        fallback: args.fallback,
+        retry_after_output: args.retry_after_output,
+        reason: args.reason,
+        force: args.force,
+        yes: args.yes,
+        wait: args.wait,
+        priority: args.priority,
+        hold: args.hold,
     };
     if args.dry_run {
         return dry_run(paths, &request, args.json).await;

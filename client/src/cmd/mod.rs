@@ -1,6 +1,7 @@
 //! One file a verb.
 
 mod attach;
+mod budget;
 mod daemon;
 mod dashboard;
 mod emit;
@@ -9,6 +10,7 @@ mod execute;
 mod find;
 mod logs;
 mod ps;
+mod queue;
 mod retry;
 mod show;
 mod stop;
@@ -46,6 +48,8 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Pause(args) => suspend::run(&paths, &args.id, true).await,
             Verb::Resume(args) => suspend::run(&paths, &args.id, false).await,
             Verb::Retry(args) => retry::run(&paths, args).await,
+            Verb::Queue(args) => queue::run(&paths, args).await,
+            Verb::Budget(args) => budget::run(&paths, args).await,
             Verb::Events(args) => events::run(&paths, args).await,
             Verb::Emit(args) => emit::run(&paths, args).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use llmctl_proto::event::{self, ExecutionStarted};
+use llmctl_proto::event::{self, ExecutionStarted, Selected};
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::money::PicoUsd;
 use llmctl_proto::opdir::OperationDir;
 use llmctl_proto::process::StopPlan;
 use llmctl_proto::redact::Redactor;
@@ -17,11 +18,11 @@ use super::request::ExecuteRequest;
 use super::source::{ChildSource, HttpSource, PracticeSource, Source};
 use crate::meter::Meter;
 use crate::provider::{ChatRequest, ProviderSpec};
-use crate::route::Decision;
 use crate::route::facts::{Known, Target};
 use crate::route::templates::TemplateTool;
 use crate::tool::{
-    Launch, LaunchRequest, Parser, Placeholder, PromptVia, Reader, Template, TemplateValues, ToolSpec,
+    ErrorClass, Launch, LaunchRequest, Parser, Placeholder, PromptVia, Reader, Template, TemplateValues,
+    ToolSpec,
 };
 
 /// Between two tokens of the practice model, unless `LLMCTL_PRACTICE_TOKEN_MS` says otherwise.
@@ -31,9 +32,17 @@ const PRACTICE_PACE: Duration = Duration::from_millis(12);
 pub(super) struct Attempt<'a> {
     pub(super) id: &'a OperationId,
     pub(super) request: &'a ExecuteRequest,
-    pub(super) decision: &'a Decision,
+    pub(super) selected: &'a Selected,
     pub(super) chosen: &'a Known,
     pub(super) tag: &'a str,
+    /// From 1.
+    pub(super) number: u32,
+    /// Policy, by name.
+    pub(super) policy: &'a str,
+    /// What the budgets set aside.
+    pub(super) reservation: Option<PicoUsd>,
+    /// The operation's own limit.
+    pub(super) max_cost_nano_usd: Option<i64>,
 }
 
 /// A started source and what belongs to it.
@@ -49,14 +58,14 @@ pub(super) struct Begin {
 
 /// Why nothing was started.
 pub(super) struct Failure {
-    pub(super) class: &'static str,
+    pub(super) class: ErrorClass,
     pub(super) message: String,
     pub(super) hint: Option<String>,
 }
 
 impl Attempt<'_> {
     fn model(&self) -> Option<String> {
-        self.decision.selected.as_ref().and_then(|selected| selected.model.clone())
+        self.selected.model.clone()
     }
 
     fn meter(&self) -> Meter {
@@ -85,7 +94,7 @@ impl Attempt<'_> {
             Target::Practice => Ok(self.start_practice(&prompt)),
             Target::Tool { .. } | Target::Template { .. } | Target::Http { .. } | Target::Nothing => {
                 Err(Failure {
-                    class: "no_candidate",
+                    class: ErrorClass::Invalid,
                     message: "the chosen candidate cannot be run".into(),
                     hint: None,
                 })
@@ -100,7 +109,7 @@ impl Attempt<'_> {
         prompt: Prompt,
         dir: &OperationDir,
     ) -> Result<Begin, Failure> {
-        let bad = |message: String| Failure { class: "invalid", message, hint: None };
+        let bad = |message: String| Failure { class: ErrorClass::Invalid, message, hint: None };
         let template = Template::parse(&tool.command_template).map_err(|e| bad(e.to_string()))?;
         let mut temporary = Vec::new();
         let mut values = TemplateValues {
@@ -154,7 +163,7 @@ impl Attempt<'_> {
         let stdin = match &launch.prompt {
             PromptVia::Stdin => Stdin::Text(prompt.text),
             PromptVia::StdinFile(path) => Stdin::File(std::fs::File::open(path).map_err(|e| Failure {
-                class: "invalid",
+                class: ErrorClass::Invalid,
                 message: format!("cannot open {}: {e}", path.display()),
                 hint: None,
             })?),
@@ -228,7 +237,7 @@ impl Attempt<'_> {
     ) -> ExecutionStarted {
         ExecutionStarted {
             operation_id: self.id.clone(),
-            attempt: 1,
+            attempt: self.number,
             tool: self.chosen.fact.tool.clone(),
             model: self.model(),
             provider: self.chosen.fact.provider.clone(),
@@ -239,11 +248,11 @@ impl Attempt<'_> {
             pid: begin.source.child().map(ChildRun::pid),
             prompt,
             command: cut_words(redactor.redact_args(&begin.command)),
-            max_cost_nano_usd: self.request.max_cost_nano_usd,
-            reservation_nano_usd: None,
-            project: None,
-            policy: None,
-            task_id: None,
+            max_cost_nano_usd: self.max_cost_nano_usd,
+            reservation_nano_usd: self.reservation.map(PicoUsd::nano),
+            project: self.request.project.clone(),
+            policy: Some(self.policy.to_owned()),
+            task_id: self.request.task_id.clone(),
             retry_of: self.request.retry_of.clone(),
             started_at: UnixMs::now(),
         }
@@ -297,7 +306,7 @@ fn spawn_failure(program: &str, cwd: &Path, error: &std::io::Error) -> Failure {
     use std::io::ErrorKind;
     if !cwd.is_dir() {
         return Failure {
-            class: "invalid",
+            class: ErrorClass::Invalid,
             message: format!("the working directory {} does not exist", cwd.display()),
             hint: Some("name another with --cwd".into()),
         };
@@ -310,5 +319,5 @@ fn spawn_failure(program: &str, cwd: &Path, error: &std::io::Error) -> Failure {
         _ if error.raw_os_error() == Some(8) => Some(format!("{program} is no program of this system")),
         _ => None,
     };
-    Failure { class: "binary_missing", message: format!("cannot start {program}: {error}"), hint }
+    Failure { class: ErrorClass::BinaryMissing, message: format!("cannot start {program}: {error}"), hint }
 }

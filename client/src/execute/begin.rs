@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use llmctl_proto::VERSION;
-use llmctl_proto::event::{self, ExecutionFailed, ModelSelected, Requested, RoutingDecision};
+use llmctl_proto::config::Policy;
+use llmctl_proto::event::Requested;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::{FORMAT, OperationDir, OperationFile};
 use llmctl_proto::paths::Paths;
@@ -12,19 +13,17 @@ use llmctl_proto::redact::{Redactor, known_from_env};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::mpsc;
 
-use super::attempt::{Attempt, Failure};
-use super::child::ChildRun;
-use super::conclude;
+use super::choices::Choices;
 use super::front::{Front, Show};
+use super::operation::Operation;
 use super::prompt::Prompt;
 use super::record::Recorder;
 use super::request::ExecuteRequest;
-use super::runner::{Limits, Run, millis};
+use super::runner::{Limits, Run};
 use super::signals::Signals;
-use crate::error::{CliError, Exit, Outcome};
+use crate::error::{CliError, Outcome};
 use crate::link;
 use crate::link::attach::{self, Order};
-use crate::practice;
 use crate::route::facts::{Known, facts, gather};
 use crate::route::{Decision, RouteError, route};
 
@@ -101,13 +100,12 @@ pub async fn run(
     request: ExecuteRequest,
     prompt: Prompt,
     options: Options,
-    started: impl FnOnce(),
+    started: impl FnOnce() + Send,
 ) -> Outcome {
-    let mut signals =
-        Signals::register().map_err(|e| CliError::failed("cannot receive signals").caused_by(e))?;
+    let signals = Signals::register().map_err(|e| CliError::failed("cannot receive signals").caused_by(e))?;
     let (decision, known, decided_us) = decide(paths, &request).await?;
     paths.ensure_state().map_err(|e| CliError::failed(e.to_string()).caused_by(source_text(&e)))?;
-    let mut file = operation_file(&id, &request)?;
+    let file = operation_file(&id, &request)?;
     let dir = OperationDir::of(paths, &id);
     dir.create(&file).map_err(|e| {
         CliError::failed(format!("cannot write the operation's directory {}", dir.root().display()))
@@ -118,64 +116,39 @@ pub async fn run(
     let mut record = Recorder::open(dir.clone(), redactor)
         .map_err(|e| CliError::failed(format!("cannot write in {}", dir.root().display())).caused_by(e))?;
     let mut front = Front::open(options.show, options.quiet, options.raw);
-    let mut orders = connect(paths, &mut record, &mut front, options).await;
+    let orders = connect(paths, &mut record, &mut front, options).await;
     if options.show == Show::Events {
         record.keep_lines();
     }
-    let trouble = record.fact(decision_event(&id, &decision, decided_us));
-    if let Some(text) = trouble {
-        front.say(&format!("warning: {text}"));
-    }
-    let Some(chosen) = decision.chosen else {
-        started();
-        return nobody_left(record, front, &decision).await;
+    let limits = Limits {
+        timeout: request.timeout_ms.map(Duration::from_millis),
+        max_cost_nano_usd: request.max_cost_nano_usd,
     };
-    let chosen = &known[chosen];
-    if let Some(selected) = &decision.selected {
-        record.fact(ModelSelected {
-            operation_id: id.clone(),
-            attempt: 1,
-            tool: selected.tool.clone(),
-            model: selected.model.clone(),
-            provider: selected.provider.clone(),
-            reason_code: selected.reason_code.clone(),
-            reason: selected.reason.clone(),
-            standby: decision.standby,
-        });
-        say_choice(&mut front, selected);
-    }
-    let begun = Instant::now();
-    let tag = file.tag.clone();
-    let attempt = Attempt { id: &id, request: &request, decision: &decision, chosen, tag: &tag };
-    let info = prompt.info();
-    match attempt.start(prompt, &dir) {
-        Ok(begin) => {
-            file.tool = begin.source.child().and_then(ChildRun::identity);
-            if file.tool.is_some() {
-                // The tag finds the tool's processes too; this only makes it surer.
-                let _ = dir.write(&file);
+    let operation = Operation {
+        paths,
+        dir,
+        file,
+        prompt,
+        choices: Choices::new(decision, known, decided_us),
+        policy_name: "default".to_owned(),
+        policy: Policy::default(),
+        rates: Vec::new(),
+        budgets: Vec::new(),
+        attempt: 0,
+        run: Run::new(record, front, limits),
+        signals,
+        orders,
+        interactive: options.mode == Mode::Foreground,
+        request,
+    };
+    let mut started = Some(started);
+    operation
+        .run(&mut || {
+            if let Some(started) = started.take() {
+                started();
             }
-            let event = attempt.started_event(&begin, info, &record.redactor);
-            for warning in &begin.warnings {
-                front.note(&format!("warning: {warning}"));
-            }
-            record.fact(event);
-            record.sync();
-            started();
-            let limits = Limits {
-                timeout: request.timeout_ms.map(Duration::from_millis),
-                max_cost_nano_usd: request.max_cost_nano_usd,
-            };
-            let mut run = Run::new(begin.source, record, front, begin.meter, limits, begin.plan, begun);
-            run.model = decision.selected.as_ref().and_then(|s| s.model.clone());
-            run.until_end(&mut signals, &mut orders).await;
-            conclude::conclude(run, begin.end, &mut signals).await
-        }
-        Err(failure) => {
-            started();
-            not_started(record, front, &id, failure, begun).await
-        }
-    }
+        })
+        .await
 }
 
 /// The chain of causes below an error, on one line.
@@ -231,101 +204,4 @@ async fn connect(
     let (link, orders) = attach::spawn(paths, record.id.clone(), record.dir.journal(), client);
     record.set_link(link);
     orders
-}
-
-fn decision_event(id: &OperationId, decision: &Decision, decided_us: u64) -> RoutingDecision {
-    RoutingDecision {
-        operation_id: id.clone(),
-        attempt: 1,
-        trigger: "submit".into(),
-        requested: decision.requested.clone(),
-        selected: decision.selected.clone(),
-        fallback_used: decision
-            .candidates
-            .first()
-            .is_some_and(|first| first.verdict != event::Verdict::Selected),
-        candidates: decision.candidates.clone(),
-        omitted: decision.omitted,
-        estimate: event::Estimate::default(),
-        policy: None,
-        budgets: Vec::new(),
-        decided_us,
-    }
-}
-
-fn say_choice(front: &mut Front, selected: &event::Selected) {
-    let model = selected.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
-    if selected.tool == practice::MODEL {
-        front.note("no LLM was found: answering with the built-in practice model, which is not one");
-    } else {
-        front.note(&format!("using {}{model}: {}", selected.tool, selected.reason));
-    }
-}
-
-async fn nobody_left(mut record: Recorder, mut front: Front, decision: &Decision) -> Outcome {
-    let reasons: Vec<String> = decision
-        .candidates
-        .iter()
-        .map(|c| {
-            format!(
-                "{}: {}",
-                c.tool,
-                c.reasons.iter().map(|r| r.text.as_str()).collect::<Vec<_>>().join("; ")
-            )
-        })
-        .collect();
-    let failed = failed(&record.id, "no_candidate", "no candidate can take this operation".into(), None, 0);
-    record.fact(failed);
-    conclude::leave(&mut record, &mut front).await;
-    let mut error = CliError::new(Exit::Refused, "no candidate can take this operation");
-    error.hints = reasons;
-    error.hints.push("with `--model auto` the first that can is taken".into());
-    Err(error)
-}
-
-async fn not_started(
-    mut record: Recorder,
-    mut front: Front,
-    id: &OperationId,
-    failure: Failure,
-    begun: Instant,
-) -> Outcome {
-    let event =
-        failed(id, failure.class, failure.message.clone(), failure.hint.clone(), millis(begun.elapsed()));
-    record.fact(event);
-    conclude::leave(&mut record, &mut front).await;
-    let mut error = CliError::failed(failure.message);
-    error.hints.extend(failure.hint);
-    Err(error)
-}
-
-fn failed(
-    id: &OperationId,
-    class: &str,
-    message: String,
-    hint: Option<String>,
-    duration_ms: u64,
-) -> ExecutionFailed {
-    ExecutionFailed {
-        operation_id: id.clone(),
-        attempt: 1,
-        class: class.to_owned(),
-        message,
-        hint,
-        exit_code: None,
-        signal: None,
-        http_status: None,
-        retryable: false,
-        retry_after_ms: None,
-        is_final: true,
-        next: None,
-        model: None,
-        duration_ms,
-        spend: event::Spend { cost_nano_usd: Some(0), ..event::Spend::default() },
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        partial: None,
-        session_id: None,
-        resume_command: None,
-    }
 }

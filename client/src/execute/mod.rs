@@ -3,8 +3,13 @@
 mod attempt;
 mod begin;
 mod child;
+mod choices;
 mod conclude;
+mod fallback;
 mod front;
+mod gate;
+mod operation;
+mod place;
 pub mod prompt;
 mod record;
 pub mod request;

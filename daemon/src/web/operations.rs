@@ -149,6 +149,7 @@ fn millis(body: &Value, name: &str, most: u64) -> Result<Option<u64>, Box<Reply>
 
 fn order(body: &Value, caller: Option<&Caller>) -> Result<StopOrder, Box<Reply>> {
     Ok(StopOrder {
+        by: "user".into(),
         via: caller.map_or("api", Caller::via).to_owned(),
         reason: field::<String>(body, "reason")?.as_deref().map(socket::reason),
         force: field(body, "force")?.unwrap_or(false),

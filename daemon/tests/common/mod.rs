@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::{
     Event, ExecutionCompleted, ExecutionOutput, ExecutionProgress, ExecutionStarted, Mode, Phase, PromptInfo,
     RunState, Spend, Stream,
@@ -48,7 +49,7 @@ pub async fn stage() -> Stage {
     paths.ensure_state().expect("state");
     let (store, recovered, _) = Store::open(paths.database()).expect("store");
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    let hub = Hub::spawn(recovered, store.clone(), &tracker);
+    let hub = Hub::spawn(recovered, store.clone(), Concurrency::default(), &tracker);
     let deps = Deps {
         hub: hub.clone(),
         store: store.clone(),

@@ -156,6 +156,7 @@ impl Socket<'_> {
             return Err(("operation_ended", format!("It has already ended ({}).", operation.state.as_str())));
         }
         let order = StopOrder {
+            by: "user".into(),
             via: self.via.to_owned(),
             reason: request["reason"].as_str().map(reason),
             force: request["force"].as_bool().unwrap_or(false),
