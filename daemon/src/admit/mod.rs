@@ -40,6 +40,11 @@ use settled::Settled;
 use sums::Sums;
 use turns::Turns;
 
+/// Ended operations whose live spend is held until it is recorded; beyond it the one that ended first goes.
+const MAX_UNSETTLED: usize = 256;
+/// How long it is held, in milliseconds: a day. A record that comes later still counts.
+const UNSETTLED_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// Priorities go from minus this to this.
 pub const MAX_PRIORITY: i32 = 100;
 
@@ -66,9 +71,11 @@ enum Phase {
     Queued(Option<Place>),
     /// Has its place.
     Running,
+    /// Ended at this moment, with live spend that no record has settled yet; it holds that and nothing else.
+    Ended(UnixMs),
 }
 
-/// An operation that has not ended.
+/// An operation that has not ended, or whose cost is not recorded yet.
 #[derive(Debug)]
 struct Entry {
     submission: Submission,
@@ -103,6 +110,10 @@ pub struct Core {
 impl Entry {
     fn runs(&self) -> bool {
         matches!(self.phase, Phase::Running)
+    }
+
+    fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Queued(_))
     }
 }
 
@@ -189,13 +200,23 @@ impl Core {
     }
 
     /// An operation has ended, is refused or is given up: its place and the rest of its reservation come back.
-    /// What it cost must have been recorded before, or it is missing from the sums until it is.
+    /// Live spend that no record has settled stays held until one does, at most a day, so that a runner that dies
+    /// without a word takes nothing out of a hard budget.
     pub fn on_end(&mut self, id: &OperationId, now: UnixMs) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if let Some(entry) = self.take_out(id) {
-            self.forget_purse(&entry);
-            self.advance(now, &mut effects);
+        if self.entries.get(id).is_none_or(|entry| matches!(entry.phase, Phase::Ended(_))) {
+            return effects;
         }
+        let Some(mut entry) = self.take_out(id) else { return effects };
+        let rest = Purse { reserved: 0, original: 0, ..entry.purse };
+        self.held.change(&entry.submission, &entry.purse, &rest);
+        if rest.live > 0 {
+            entry.purse = rest;
+            entry.phase = Phase::Ended(now);
+            self.entries.insert(id.clone(), entry);
+        }
+        self.drop_unsettled(now);
+        self.advance(now, &mut effects);
         effects
     }
 
@@ -229,6 +250,7 @@ impl Core {
         for zone in zones {
             self.calendar.learn(&zone, now);
         }
+        self.drop_unsettled(now);
         let running: Vec<OperationId> =
             self.entries.iter().filter(|(_, entry)| entry.runs()).map(|(id, _)| id.clone()).collect();
         for id in running {
@@ -264,7 +286,7 @@ impl Core {
             ran = before.runs();
             // What a person changed here is newer than what the runner was started with.
             submission.priority = before.submission.priority;
-            submission.held = if ran { submission.held } else { before.submission.held };
+            submission.held = if before.waits() { before.submission.held } else { submission.held };
             if before.limit_changed {
                 submission.max_cost = before.submission.max_cost;
             }
@@ -319,12 +341,38 @@ impl Core {
     /// Takes an operation out of places and queue; its purse stays counted.
     fn take_out(&mut self, id: &OperationId) -> Option<Entry> {
         let entry = self.entries.remove(id)?;
-        if entry.runs() {
-            self.places.give_back(&entry.submission);
-        } else {
-            self.waiting = self.waiting.saturating_sub(1);
+        match entry.phase {
+            Phase::Running => self.places.give_back(&entry.submission),
+            Phase::Queued(_) => self.waiting = self.waiting.saturating_sub(1),
+            Phase::Ended(_) => {}
         }
         Some(entry)
+    }
+
+    /// Forgets ended operations that were settled, have waited too long for it, or are too many.
+    fn drop_unsettled(&mut self, now: UnixMs) {
+        let ended = |entry: &Entry| match entry.phase {
+            Phase::Ended(at) => Some((at, entry.purse.live)),
+            _ => None,
+        };
+        let mut kept = Vec::new();
+        let mut gone = Vec::new();
+        for (id, entry) in &self.entries {
+            match ended(entry) {
+                Some((at, live)) if live > 0 && now.since(at) < UNSETTLED_MS => kept.push((at, id.clone())),
+                Some(_) => gone.push(id.clone()),
+                None => {}
+            }
+        }
+        if kept.len() > MAX_UNSETTLED {
+            kept.sort_unstable();
+            gone.extend(kept.drain(..kept.len() - MAX_UNSETTLED).map(|(_, id)| id));
+        }
+        for id in gone {
+            if let Some(entry) = self.take_out(&id) {
+                self.forget_purse(&entry);
+            }
+        }
     }
 
     fn forget_purse(&mut self, entry: &Entry) {

@@ -11,7 +11,7 @@ use llmctl_proto::time::UnixMs;
 
 use super::budgets::Against;
 use super::purse::Purse;
-use super::{Core, Entry, LimitError, sums};
+use super::{Core, Entry, LimitError, Phase, sums};
 
 /// An extension asks for this share of the first reservation.
 const EXTENSION_SHARE: i64 = 2;
@@ -53,6 +53,7 @@ impl Core {
         });
         self.warn(id, now, &mut effects);
         self.stop_overrun(Some(id), now, &mut effects);
+        self.drop_settled(id);
         effects
     }
 
@@ -66,7 +67,8 @@ impl Core {
         limit: Option<PicoUsd>,
         now: UnixMs,
     ) -> Result<Vec<Effect>, LimitError> {
-        let entry = self.entries.get(id).ok_or(LimitError::NotHere)?;
+        let here = self.entries.get(id).filter(|entry| entry.runs() || entry.waits());
+        let entry = here.ok_or(LimitError::NotHere)?;
         let limit = limit.map(|limit| PicoUsd(limit.0.max(0)));
         let purse = entry.purse;
         if let (Some(old), Some(new)) = (entry.submission.max_cost, limit) {
@@ -117,7 +119,9 @@ impl Core {
 
     pub(super) fn spend(&mut self, id: &OperationId, live: i64, now: UnixMs, effects: &mut Vec<Effect>) {
         let live = live.max(0);
-        let Some(entry) = self.entries.get(id) else { return };
+        // What comes after the end is in the record.
+        let alive = self.entries.get(id).filter(|entry| entry.runs() || entry.waits());
+        let Some(entry) = alive else { return };
         let (before, runs) = (entry.purse, entry.runs());
         let mut stop = None;
         let mut after = Purse { live, ..before };
@@ -176,6 +180,17 @@ impl Core {
         for (id, refusal) in stops {
             self.change_purse(&id, |purse| purse.stopping = true);
             effects.push(Effect::Stop(id, refusal));
+        }
+    }
+
+    /// Forgets an ended operation that holds nothing any more.
+    fn drop_settled(&mut self, id: &OperationId) {
+        if self
+            .entries
+            .get(id)
+            .is_some_and(|entry| matches!(entry.phase, Phase::Ended(_)) && entry.purse.live == 0)
+        {
+            self.take_out(id);
         }
     }
 

@@ -11,7 +11,7 @@ use llmctl_proto::time::UnixMs;
 use super::budgets::Against;
 use super::rates::{self, Foreseen};
 use super::turns::Waiting;
-use super::{Core, Entry, MAX_PRIORITY, NotQueued, Phase};
+use super::{Core, Entry, MAX_PRIORITY, NotQueued, Phase, UNSETTLED_MS};
 
 /// A place that says nothing, for an operation that is no longer known.
 pub(super) fn nowhere() -> Place {
@@ -38,7 +38,7 @@ impl Core {
         held: Option<bool>,
         now: UnixMs,
     ) -> Result<Vec<Effect>, NotQueued> {
-        let entry = self.entries.get_mut(id).filter(|entry| !entry.runs()).ok_or(NotQueued)?;
+        let entry = self.entries.get_mut(id).filter(|entry| entry.waits()).ok_or(NotQueued)?;
         if let Some(priority) = priority {
             entry.submission.priority = priority.clamp(-MAX_PRIORITY, MAX_PRIORITY);
         }
@@ -54,7 +54,7 @@ impl Core {
     pub fn place(&self, id: &OperationId) -> Option<&Place> {
         match &self.entries.get(id)?.phase {
             Phase::Queued(place) => place.as_ref(),
-            Phase::Running => None,
+            Phase::Running | Phase::Ended(_) => None,
         }
     }
 
@@ -87,6 +87,7 @@ impl Core {
                 .map(|(budget, _)| self.calendar.bounds(&budget.timezone, budget.period, now).1)
                 .filter(|end| end.0 < i64::MAX)
                 .min(),
+            Phase::Ended(at) => Some(UnixMs(at.0.saturating_add(UNSETTLED_MS as i64))),
         };
         self.entries.values().filter_map(due).min().map(|at| at.max(now))
     }
@@ -165,19 +166,19 @@ impl Core {
             self.turns.trim(std::iter::empty());
             return;
         }
-        for (other, entry) in self.entries.iter_mut().filter(|(_, entry)| !entry.runs()) {
+        for (other, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.waits()) {
             let submission = &entry.submission;
             let older = (submission.submitted_at, other) < (age.0, &age.1);
             if older && !submission.held && submission.priority < priority {
                 entry.passed = entry.passed.saturating_add(1);
             }
         }
-        let waiting = self.entries.values().filter(|entry| !entry.runs()).map(|entry| &entry.submission);
+        let waiting = self.entries.values().filter(|entry| entry.waits()).map(|entry| &entry.submission);
         self.turns.trim(waiting);
     }
 
     fn order(&self) -> Vec<OperationId> {
-        let waiting = self.entries.values().filter(|entry| !entry.runs());
+        let waiting = self.entries.values().filter(|entry| entry.waits());
         self.turns.order(
             waiting.map(|entry| Waiting { submission: &entry.submission, passed: entry.passed }).collect(),
         )

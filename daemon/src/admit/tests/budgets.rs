@@ -371,3 +371,26 @@ fn amounts_at_the_edge_of_the_range_do_not_panic() {
     }
     core.set_max_cost(&id("a"), Some(PicoUsd(i64::MIN)), MORNING).expect("lower is allowed");
 }
+
+#[test]
+fn what_a_dead_runner_spent_stays_held_until_it_is_recorded() {
+    let (mut core, budget) = (open(), daily(20, HARD));
+    core.submit(under("a", &budget), MORNING);
+    core.on_spend(&id("a"), cents(7), after(1));
+    core.on_end(&id("a"), after(2));
+    assert_eq!((used(&core, &budget, after(2)), core.counts()), ((0, 7), (0, 0)));
+    assert!(core.on_end(&id("a"), after(2)).is_empty());
+    core.on_spend(&id("a"), cents(9), after(3));
+    core.on_recorded(&spent("a", 1, 6, after(4)), after(4));
+    assert_eq!((used(&core, &budget, after(4)), core.entries.len()), ((6, 0), 0));
+    // Without a record it is given up after a day.
+    core.submit(under("b", &budget), after(5));
+    core.on_spend(&id("b"), cents(7), after(6));
+    core.on_end(&id("b"), after(7));
+    let next_day = after(7 + 24 * 3_600);
+    assert_eq!(core.next_wake(after(8)), Some(next_day));
+    core.tick(UnixMs(next_day.0 - 1));
+    assert_eq!(core.totals(next_day, "UTC").live, cents(7));
+    core.tick(next_day);
+    assert_eq!((core.totals(next_day, "UTC").live, core.entries.len()), (PicoUsd::ZERO, 0));
+}
