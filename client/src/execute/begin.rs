@@ -123,6 +123,7 @@ pub async fn run(
     let limits = Limits {
         timeout: request.timeout_ms.map(Duration::from_millis),
         max_cost_nano_usd: request.max_cost_nano_usd,
+        stall: None,
     };
     let operation = Operation {
         paths,
@@ -142,13 +143,13 @@ pub async fn run(
         request,
     };
     let mut started = Some(started);
-    operation
-        .run(&mut || {
-            if let Some(started) = started.take() {
-                started();
-            }
-        })
-        .await
+    let mut tell = || {
+        if let Some(started) = started.take() {
+            started();
+        }
+    };
+    // Large, since it holds everything an operation has; it stands on the heap once.
+    Box::pin(operation.run(&mut tell)).await
 }
 
 /// The chain of causes below an error, on one line.

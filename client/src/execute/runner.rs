@@ -9,7 +9,7 @@ use llmctl_proto::event::{
     ToolResponded,
 };
 use llmctl_proto::opdir::Wish;
-use llmctl_proto::process::{Rung, StopPlan};
+use llmctl_proto::process::{Rung, StopPlan, cpu_ticks};
 use llmctl_proto::usage::{Usage, UsageSource};
 use tokio::sync::mpsc;
 
@@ -46,6 +46,8 @@ pub(super) struct Limits {
     pub timeout: Option<Duration>,
     /// Ends it with reason `budget`.
     pub max_cost_nano_usd: Option<i64>,
+    /// Ends it when its tool gives no sign of life for so long: no output, no processor time.
+    pub stall: Option<Duration>,
 }
 
 /// What is known at the end of the run, before anybody says how it ended.
@@ -76,6 +78,8 @@ pub(super) struct Run {
     before: Spend,
     /// Limits; the cost limit may be changed while it runs.
     pub limits: Limits,
+    /// When the tool's silence was last looked into, and its processor time then.
+    silence: Option<(Instant, u64)>,
     plan: StopPlan,
     phase: Phase,
     paused: bool,
@@ -105,6 +109,7 @@ impl Run {
             attempt: 0,
             before: NOTHING,
             limits,
+            silence: None,
             plan: StopPlan { interrupt_grace: Duration::ZERO, terminate_grace: Duration::ZERO },
             phase: Phase::Starting,
             paused: false,
@@ -397,6 +402,33 @@ impl Run {
             let reason = Some(format!("longer than {}", duration(millis(limit))));
             let cause = Cause { by: StopBy::Timeout, via: StopVia::Runner, reason, signal: None };
             self.request_stop(cause, false, None);
+        } else if let Some(limit) = self.limits.stall.filter(|_| !self.paused) {
+            self.check_silence(limit);
+        }
+    }
+
+    /// A tool that works in silence uses the processor. Its time is only looked at once half of the limit is over,
+    /// since that means to look at every process.
+    fn check_silence(&mut self, limit: Duration) {
+        let Some(child) = self.source.child() else { return };
+        let (silent, look) = (self.last_life.elapsed(), limit / 2);
+        if silent < look {
+            self.silence = None;
+            return;
+        }
+        match self.silence {
+            Some((since, _)) if since.elapsed() < look => {}
+            Some((_, before)) if silent >= limit => {
+                let ticks = cpu_ticks(child.pid());
+                if ticks == before {
+                    let reason = Some(format!("no sign of life for {}", duration(millis(silent))));
+                    let cause = Cause { by: StopBy::Stall, via: StopVia::Runner, reason, signal: None };
+                    self.request_stop(cause, false, None);
+                } else {
+                    self.silence = Some((Instant::now(), ticks));
+                }
+            }
+            _ => self.silence = Some((Instant::now(), cpu_ticks(child.pid()))),
         }
     }
 

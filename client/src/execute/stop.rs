@@ -39,6 +39,7 @@ impl Cause {
             (_, Some(signal)) => Exit::Signal(signal),
             (StopBy::Budget, None) => Exit::Budget,
             (StopBy::Timeout, None) => Exit::Timeout,
+            (StopBy::Stall, None) => Exit::Failed,
             (StopBy::User | StopBy::Signal, None) => Exit::StoppedByUser,
         }
     }

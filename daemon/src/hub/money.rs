@@ -60,7 +60,7 @@ impl Money {
         let (admission, effects) = self.core.submit(submission, UnixMs::now());
         self.moved = true;
         let mut acts = vec![Act::Answer(id, Box::new(admission))];
-        acts.extend(self.acts(effects));
+        acts.extend(Self::acts(effects));
         acts
     }
 
@@ -100,7 +100,7 @@ impl Money {
             Event::ExecutionLost(e) => self.end(&e.operation_id, now),
             _ => return Vec::new(),
         };
-        self.acts(effects)
+        Self::acts(effects)
     }
 
     fn end(&mut self, id: &OperationId, now: UnixMs) -> Vec<Effect> {
@@ -113,7 +113,7 @@ impl Money {
     pub(super) fn tick(&mut self, watched: bool) -> Vec<Act> {
         let now = UnixMs::now();
         let effects = self.core.tick(now);
-        let mut acts = self.acts(effects);
+        let mut acts = Self::acts(effects);
         if watched && self.moved && now.0 - self.updated_at.0 >= UPDATE_MS {
             self.moved = false;
             self.updated_at = now;
@@ -160,7 +160,7 @@ impl Money {
         held: Option<bool>,
     ) -> Option<Vec<Act>> {
         let effects = self.core.change(id, priority, held, UnixMs::now()).ok()?;
-        Some(self.acts(effects))
+        Some(Self::acts(effects))
     }
 
     /// Changes the cost limit of an operation.
@@ -170,7 +170,7 @@ impl Money {
         limit: Option<i64>,
     ) -> Result<Vec<Act>, Box<Refusal>> {
         match self.core.set_max_cost(id, limit.map(pico), UnixMs::now()) {
-            Ok(effects) => Ok(self.acts(effects)),
+            Ok(effects) => Ok(Self::acts(effects)),
             // One that never asked for a place has only its own limit.
             Err(LimitError::NotHere) => Ok(Vec::new()),
             Err(LimitError::Refused(refusal)) => Err(refusal),
@@ -180,10 +180,10 @@ impl Money {
     /// Puts other limits of concurrency in force.
     pub(super) fn set_limits(&mut self, limits: Concurrency) -> Vec<Act> {
         let effects = self.core.set_limits(limits, UnixMs::now());
-        self.acts(effects)
+        Self::acts(effects)
     }
 
-    fn acts(&self, effects: Vec<Effect>) -> Vec<Act> {
+    fn acts(effects: Vec<Effect>) -> Vec<Act> {
         let mut acts = Vec::with_capacity(effects.len());
         for effect in effects {
             match effect {

@@ -368,6 +368,8 @@ pub enum StopBy {
     Timeout,
     /// A signal to the runner.
     Signal,
+    /// The tool gave no sign of life for too long.
+    Stall,
 }
 
 /// Through what the stop came.
