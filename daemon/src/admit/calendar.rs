@@ -1,8 +1,6 @@
 //! The borders of the current day and month in the zones that budgets name, so that a check costs no zone
 //! arithmetic. At most `MAX_ZONES` zones are remembered; others are reckoned each time.
 
-use std::collections::HashMap;
-
 use llmctl_proto::config::BudgetPeriod;
 use llmctl_proto::ledger::period_bounds;
 use llmctl_proto::time::UnixMs;
@@ -15,7 +13,8 @@ type Bounds = (UnixMs, UnixMs);
 /// Known borders: day and month by zone.
 #[derive(Debug, Default)]
 pub(super) struct Calendar {
-    zones: HashMap<String, [Bounds; 2]>,
+    /// One or two as a rule, so a search from the front is the fastest.
+    zones: Vec<(String, [Bounds; 2])>,
 }
 
 fn slot(period: BudgetPeriod) -> Option<usize> {
@@ -33,20 +32,23 @@ fn holds(bounds: Bounds, now: UnixMs) -> bool {
 impl Calendar {
     /// Remembers the borders around `now`.
     pub(super) fn learn(&mut self, zone: &str, now: UnixMs) {
-        if self.zones.get(zone).is_some_and(|known| holds(known[0], now) && holds(known[1], now)) {
+        let known = self.zones.iter().position(|(name, _)| name == zone);
+        if known.is_some_and(|at| self.zones[at].1.iter().all(|bounds| holds(*bounds, now))) {
             return;
         }
-        if self.zones.len() >= MAX_ZONES && !self.zones.contains_key(zone) {
-            self.zones.clear();
-        }
         let of = |period| period_bounds(zone, period, now);
-        self.zones.insert(zone.to_owned(), [of(BudgetPeriod::Day), of(BudgetPeriod::Month)]);
+        let borders = [of(BudgetPeriod::Day), of(BudgetPeriod::Month)];
+        match known {
+            Some(at) => self.zones[at].1 = borders,
+            None if self.zones.len() >= MAX_ZONES => {}
+            None => self.zones.push((zone.to_owned(), borders)),
+        }
     }
 
     /// First moment of the period around `now`, and the first after it.
     pub(super) fn bounds(&self, zone: &str, period: BudgetPeriod, now: UnixMs) -> Bounds {
         slot(period)
-            .and_then(|slot| self.zones.get(zone).map(|known| known[slot]))
+            .and_then(|slot| self.zones.iter().find(|(name, _)| name == zone).map(|(_, known)| known[slot]))
             .filter(|bounds| holds(*bounds, now))
             .unwrap_or_else(|| period_bounds(zone, period, now))
     }

@@ -96,6 +96,8 @@ pub struct Core {
     entries: BTreeMap<OperationId, Entry>,
     /// How many of them wait.
     waiting: usize,
+    /// How many of them have ended and are not settled.
+    unsettled: usize,
     places: Places,
     rates: Rates,
     turns: Turns,
@@ -213,6 +215,7 @@ impl Core {
         if rest.live > 0 {
             entry.purse = rest;
             entry.phase = Phase::Ended(now);
+            self.unsettled += 1;
             self.entries.insert(id.clone(), entry);
         }
         self.drop_unsettled(now);
@@ -331,7 +334,7 @@ impl Core {
     /// The refusal of what can never start, or not before a period ends, so that it does not wait for nothing.
     fn impossible(&self, entry: &Entry, now: UnixMs) -> Option<Box<Refusal>> {
         let against = if entry.submission.held { Against::Limit } else { Against::Spent };
-        let need = match self.capped(entry) {
+        let need = match entry.capped() {
             Ok(need) => need,
             Err(refusal) => return Some(refusal),
         };
@@ -344,13 +347,16 @@ impl Core {
         match entry.phase {
             Phase::Running => self.places.give_back(&entry.submission),
             Phase::Queued(_) => self.waiting = self.waiting.saturating_sub(1),
-            Phase::Ended(_) => {}
+            Phase::Ended(_) => self.unsettled = self.unsettled.saturating_sub(1),
         }
         Some(entry)
     }
 
     /// Forgets ended operations that were settled, have waited too long for it, or are too many.
     fn drop_unsettled(&mut self, now: UnixMs) {
+        if self.unsettled == 0 {
+            return;
+        }
         let ended = |entry: &Entry| match entry.phase {
             Phase::Ended(at) => Some((at, entry.purse.live)),
             _ => None,

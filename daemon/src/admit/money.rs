@@ -16,6 +16,20 @@ use super::{Core, Entry, LimitError, Phase, sums};
 /// An extension asks for this share of the first reservation.
 const EXTENSION_SHARE: i64 = 2;
 
+impl Entry {
+    /// What to set aside for an operation: its reservation, or what its own limit leaves of it.
+    pub(super) fn capped(&self) -> Result<Option<i64>, Box<Refusal>> {
+        let Some(need) = self.submission.reservation.map(|amount| amount.0.max(0)) else { return Ok(None) };
+        match (self.own_room(), self.submission.max_cost) {
+            (Some(room), Some(max)) if need > 0 && room <= 0 => {
+                Err(self.own_refusal(max, self.purse.live.saturating_add(need)))
+            }
+            (Some(room), _) => Ok(Some(need.min(room.max(0)))),
+            _ => Ok(Some(need)),
+        }
+    }
+}
+
 impl Core {
     /// Takes the live cost of an operation's attempts that is not in the ledger yet: an absolute figure. Extends
     /// the reservation when it is passed, by half of the first one or what the budgets still carry; when they do
@@ -94,18 +108,6 @@ impl Core {
         let mut effects = Vec::new();
         self.stop_overrun(Some(id), now, &mut effects);
         Ok(effects)
-    }
-
-    /// What to set aside for an operation: its reservation, or what its own limit leaves of it.
-    pub(super) fn capped(&self, entry: &Entry) -> Result<Option<i64>, Box<Refusal>> {
-        let Some(need) = entry.submission.reservation.map(|amount| amount.0.max(0)) else { return Ok(None) };
-        match (entry.own_room(), entry.submission.max_cost) {
-            (Some(room), Some(max)) if need > 0 && room <= 0 => {
-                Err(entry.own_refusal(max, entry.purse.live.saturating_add(need)))
-            }
-            (Some(room), _) => Ok(Some(need.min(room.max(0)))),
-            _ => Ok(Some(need)),
-        }
     }
 
     /// Sets a reservation aside beside what an earlier attempt has spent and not recorded.

@@ -48,12 +48,24 @@ pub(super) struct Share {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     all: Share,
-    by: HashMap<BudgetScope, HashMap<String, Share>>,
+    by: [HashMap<String, Share>; SCOPES.len()],
 }
 
 /// Scopes with values.
 pub(super) const SCOPES: [BudgetScope; 5] =
     [BudgetScope::Project, BudgetScope::Model, BudgetScope::Agent, BudgetScope::Tool, BudgetScope::Provider];
+
+/// Where a scope stands in `SCOPES`; none for the scope of everything.
+pub(super) fn slot(scope: BudgetScope) -> Option<usize> {
+    match scope {
+        BudgetScope::All => None,
+        BudgetScope::Project => Some(0),
+        BudgetScope::Model => Some(1),
+        BudgetScope::Agent => Some(2),
+        BudgetScope::Tool => Some(3),
+        BudgetScope::Provider => Some(4),
+    }
+}
 
 /// What an operation counts as in a scope; the empty text in the scope of everything.
 pub(super) fn value_of(submission: &Submission, scope: BudgetScope) -> Option<&str> {
@@ -83,9 +95,8 @@ impl Held {
             return;
         }
         self.all.shift(held, live);
-        for scope in SCOPES {
+        for (scope, values) in SCOPES.into_iter().zip(&mut self.by) {
             let Some(value) = value_of(submission, scope) else { continue };
-            let values = self.by.entry(scope).or_default();
             if let Some(share) = values.get_mut(value) {
                 share.shift(held, live);
                 if *share == Share::default() {
@@ -99,14 +110,11 @@ impl Held {
 
     /// What is held by a value; the value is ignored for everything.
     pub(super) fn of(&self, scope: BudgetScope, value: &str) -> Share {
-        match scope {
-            BudgetScope::All => self.all,
-            _ => self.by.get(&scope).and_then(|values| values.get(value)).copied().unwrap_or_default(),
-        }
+        slot(scope).map_or(self.all, |slot| self.by[slot].get(value).copied().unwrap_or_default())
     }
 
     /// Values that hold something.
     pub(super) fn values(&self, scope: BudgetScope) -> impl Iterator<Item = &str> {
-        self.by.get(&scope).into_iter().flat_map(|values| values.keys().map(String::as_str))
+        slot(scope).into_iter().flat_map(|slot| self.by[slot].keys().map(String::as_str))
     }
 }

@@ -102,6 +102,9 @@ impl Core {
                 self.start(&id, true, now, effects);
             }
         }
+        if self.waiting == 0 {
+            return;
+        }
         for (id, place) in self.reckon(now) {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             if let Phase::Queued(told) = &mut entry.phase
@@ -121,7 +124,7 @@ impl Core {
     /// Starts a waiting operation if its budgets carry it, else refuses it. `in_turn` counts it as its key's turn.
     pub(super) fn start(&mut self, id: &OperationId, in_turn: bool, now: UnixMs, effects: &mut Vec<Effect>) {
         let Some(entry) = self.entries.get(id) else { return };
-        let need = match self.capped(entry) {
+        let need = match entry.capped() {
             Ok(need) => need,
             Err(refusal) => return self.refuse(id, Admission::Refused(refusal), effects),
         };

@@ -16,6 +16,8 @@ pub(super) const MAX_STARTS: usize = 8_192;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// When a window of zero opens.
+const NEVER: UnixMs = UnixMs(i64::MAX);
 
 /// One window of a limit.
 #[derive(Debug, Clone, Copy)]
@@ -95,17 +97,17 @@ impl Rates {
         foreseen: &Foreseen,
         now: UnixMs,
     ) -> Option<Blocked> {
-        let mut worst: Option<Blocked> = None;
+        let mut worst: Option<(&String, UnixMs)> = None;
         for rate in submission.rates.iter().filter(|rate| applies(rate, submission)) {
             let ahead = foreseen.starts.get(&rate.key).map_or(&[][..], Vec::as_slice);
             for window in windows(rate) {
                 let Some(until) = self.opens(&rate.key, window, ahead, now) else { continue };
-                if worst.as_ref().is_none_or(|known| later(until, known.until)) {
-                    worst = Some(Blocked { key: rate.key.clone(), until });
+                if worst.is_none_or(|(_, known)| until > known) {
+                    worst = Some((&rate.key, until));
                 }
             }
         }
-        worst
+        worst.map(|(key, until)| Blocked { key: key.clone(), until: Some(until).filter(|at| *at != NEVER) })
     }
 
     /// Windows that are full now.
@@ -114,12 +116,13 @@ impl Rates {
         for rate in rates {
             for window in windows(rate) {
                 if let Some(until) = self.opens(&rate.key, window, &[], now) {
+                    let length = UnixMs(now.0.saturating_add(window.length_ms));
                     full.push(FullWindow {
                         key: rate.key.clone(),
                         count: self.count(&rate.key, window, now) as u32,
                         window: window.name.to_owned(),
                         limit: window.limit as u32,
-                        until: until.unwrap_or(UnixMs(now.0.saturating_add(window.length_ms))),
+                        until: if until == NEVER { length } else { until },
                     });
                 }
             }
@@ -134,10 +137,10 @@ impl Rates {
         self.starts.get(key).map_or(0, inside)
     }
 
-    /// None when there is room; else when there will be, `Some(None)` for never.
-    fn opens(&self, key: &str, window: Window, ahead: &[UnixMs], now: UnixMs) -> Option<Option<UnixMs>> {
+    /// None when there is room; else when there will be, with `NEVER` for a limit of zero.
+    fn opens(&self, key: &str, window: Window, ahead: &[UnixMs], now: UnixMs) -> Option<UnixMs> {
         if window.limit == 0 {
-            return Some(None);
+            return Some(NEVER);
         }
         let count = self.count(key, window, now);
         // The start that must leave the window before one more fits in.
@@ -148,7 +151,7 @@ impl Rates {
             ahead.get(leaving - count).copied()
         };
         let until = UnixMs(at?.0.saturating_add(window.length_ms));
-        (until > now).then_some(Some(until))
+        (until > now).then_some(until)
     }
 
     /// Forgets keys without a start in the last hour, else the one idle longest.
@@ -161,15 +164,6 @@ impl Rates {
                 self.starts.remove(&key);
             }
         }
-    }
-}
-
-/// Never is later than any moment.
-fn later(one: Option<UnixMs>, other: Option<UnixMs>) -> bool {
-    match (one, other) {
-        (None, Some(_)) => true,
-        (Some(one), Some(other)) => one > other,
-        (_, None) => false,
     }
 }
 

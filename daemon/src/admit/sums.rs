@@ -13,6 +13,8 @@ use llmctl_proto::ledger::BUCKET_MS;
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::time::UnixMs;
 
+use super::purse::{SCOPES, slot};
+
 /// How far back sums reach: any month and the one before.
 pub(super) const KEPT_MS: i64 = 62 * 24 * 60 * 60 * 1_000;
 /// Projects, models, agents, tools and providers with sums of their own.
@@ -30,7 +32,7 @@ struct Series {
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     all: Series,
-    by: HashMap<BudgetScope, HashMap<String, Series>>,
+    by: [HashMap<String, Series>; SCOPES.len()],
     /// Cells of all series but that of everything, and how many series there are.
     cells: usize,
     series: usize,
@@ -108,22 +110,21 @@ impl Sums {
 
     /// Recorded in a period, in pico-dollars; `value` is ignored for everything.
     pub(super) fn between(&self, scope: BudgetScope, value: &str, from: UnixMs, to: UnixMs) -> i128 {
-        let series = match scope {
-            BudgetScope::All => Some(&self.all),
-            _ => self.by.get(&scope).and_then(|values| values.get(value)),
-        };
+        let series = slot(scope).map_or(Some(&self.all), |slot| self.by[slot].get(value));
         let (from, to) = (from.0.div_euclid(BUCKET_MS), to.0.div_euclid(BUCKET_MS));
         series.map_or(0, |series| series.between(from, to))
     }
 
     /// Values with sums of their own.
     pub(super) fn values(&self, scope: BudgetScope) -> impl Iterator<Item = &str> {
-        self.by.get(&scope).into_iter().flat_map(|values| values.keys().map(String::as_str))
+        slot(scope).into_iter().flat_map(|slot| self.by[slot].keys().map(String::as_str))
     }
 
     fn add_to(&mut self, scope: BudgetScope, value: Option<&str>, bucket: i64, cost: i64) {
-        let Some(value) = value.filter(|value| !value.is_empty()) else { return };
-        let values = self.by.entry(scope).or_default();
+        let (Some(value), Some(slot)) = (value.filter(|value| !value.is_empty()), slot(scope)) else {
+            return;
+        };
+        let values = &mut self.by[slot];
         if !values.contains_key(value) {
             values.insert(value.to_owned(), Series::default());
             self.series += 1;
@@ -137,7 +138,7 @@ impl Sums {
     /// rare.
     fn shrink(&mut self, oldest: i64) {
         let mut last: Vec<i64> = Vec::with_capacity(self.series);
-        for values in self.by.values_mut() {
+        for values in &mut self.by {
             values.retain(|_, series| {
                 series.forget(oldest);
                 !series.cells.is_empty()
@@ -149,20 +150,23 @@ impl Sums {
             last.sort_unstable();
             let border = last.get(last.len() / 4).copied().unwrap_or(oldest);
             let mut excess = last.len() / 4;
-            for values in self.by.values_mut() {
-                values.retain(|_, series| {
-                    let old = excess > 0 && series.cells.back().is_none_or(|cell| cell.0 <= border);
-                    excess -= usize::from(old);
-                    !old
-                });
+            // Those before the border first; of those on it only as many as are still too many.
+            for limit in [border, border.saturating_add(1)] {
+                for values in &mut self.by {
+                    values.retain(|_, series| {
+                        let old = excess > 0 && series.cells.back().is_none_or(|cell| cell.0 < limit);
+                        excess -= usize::from(old);
+                        !old
+                    });
+                }
             }
             self.count();
         }
     }
 
     fn count(&mut self) {
-        self.series = self.by.values().map(HashMap::len).sum();
-        self.cells = self.by.values().flat_map(HashMap::values).map(|series| series.cells.len()).sum();
+        self.series = self.by.iter().map(HashMap::len).sum();
+        self.cells = self.by.iter().flat_map(HashMap::values).map(|series| series.cells.len()).sum();
     }
 }
 

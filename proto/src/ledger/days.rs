@@ -41,17 +41,17 @@ pub fn period_bounds(zone: &str, period: BudgetPeriod, now: UnixMs) -> (UnixMs, 
         return (EVER, NEVER);
     }
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    bounds(zone, period, now).unwrap_or((EVER, NEVER))
+    bounds(&zone, period, now).unwrap_or((EVER, NEVER))
 }
 
 /// None beyond the years that a calendar holds.
-fn bounds(zone: TimeZone, period: BudgetPeriod, now: UnixMs) -> Option<(UnixMs, UnixMs)> {
+fn bounds(zone: &TimeZone, period: BudgetPeriod, now: UnixMs) -> Option<(UnixMs, UnixMs)> {
     let here: Zoned = Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone.clone());
     let (first, next) = match period {
         BudgetPeriod::Month => (here.date().first_of_month(), here.date().last_of_month().tomorrow().ok()?),
         _ => (here.date(), here.date().tomorrow().ok()?),
     };
-    Some((begin(first, &zone)?, begin(next, &zone)?))
+    Some((begin(first, zone)?, begin(next, zone)?))
 }
 
 /// The first moment of a day, which is not midnight where the clocks skip it.
