@@ -4,6 +4,7 @@
 //! lowered. What nobody reported is unknown, which is not zero. Pure: time and prices are passed in, nothing is read.
 
 mod cost;
+mod ledger;
 
 use std::sync::Arc;
 

@@ -27,8 +27,15 @@ pub struct Usage {
 
 impl Usage {
     /// Nothing.
-    pub const ZERO: Self =
-        Self { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, reasoning: 0 };
+    pub const ZERO: Self = Self {
+        input: 0,
+        cache_read: 0,
+        cache_write_5m: 0,
+        cache_write_1h: 0,
+        output: 0,
+        reasoning: 0,
+        web_searches: 0,
+    };
 
     /// The sum of the five disjoint classes, saturating.
     pub fn total(&self) -> u64 {
@@ -54,6 +61,7 @@ impl Usage {
             cache_write_1h: self.cache_write_1h.saturating_sub(other.cache_write_1h),
             output: self.output.saturating_sub(other.output),
             reasoning: self.reasoning.saturating_sub(other.reasoning),
+            web_searches: self.web_searches.saturating_sub(other.web_searches),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use llmctl_proto::admission::{RateLimit, Refusal, Submission};
 use llmctl_proto::config::{BudgetPeriod, Policy};
 use llmctl_proto::event::{
-    BudgetAction, BudgetRefused, BudgetStatus, ExecutionFailed, NextAttempt, Selected, Spend,
+    BudgetAction, BudgetRefused, BudgetStatus, CostRecorded, ExecutionFailed, NextAttempt, Selected, Spend,
 };
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::opdir::{OperationDir, OperationFile};
@@ -287,6 +287,7 @@ impl Operation<'_> {
         for warning in &begin.warnings {
             self.run.front.note(&format!("warning: {warning}"));
         }
+        let started_at = event.started_at;
         self.run.fact(event);
         self.run.record.sync();
         self.run.record.amend(|submission| submission.running = true);
@@ -294,7 +295,7 @@ impl Operation<'_> {
         self.run.begin(begin.source, begin.meter, begin.plan, self.attempt);
         self.run.until_end(&mut self.signals, &mut self.orders).await;
         let ended = conclude::end_attempt(&mut self.run, &begin.end).await;
-        self.record_cost();
+        self.record_cost(started_at);
         Turn::End(begin.end, ended)
     }
 
@@ -393,7 +394,36 @@ impl Operation<'_> {
     }
 
     /// Journals what the attempt used and cost.
-    fn record_cost(&mut self) {}
+    fn record_cost(&mut self, started_at: UnixMs) {
+        let (rows, drift) = self.run.meter.ledger();
+        let costs: Option<Vec<PicoUsd>> = rows.iter().map(|row| row.cost_pico_usd).collect();
+        let cost = costs.and_then(|costs| PicoUsd::sum(costs).ok());
+        if let Some(drift) = drift {
+            self.run.front.note(&format!(
+                "warning: the tool says it cost {}, we compute {}",
+                drift.theirs_pico_usd, drift.ours_pico_usd
+            ));
+        }
+        let selected = self.choices.current().map(|(selected, _)| selected.clone());
+        let (tool, provider) = selected.map_or_else(Default::default, |s| (s.tool, s.provider));
+        let event = CostRecorded {
+            operation_id: self.run.record.id.clone(),
+            attempt: self.attempt,
+            tool,
+            provider,
+            agent: self.request.agent.clone(),
+            project: self.request.project.clone(),
+            task_type: self.request.task_type.clone(),
+            task_id: self.request.task_id.clone(),
+            policy: Some(self.policy_name.clone()),
+            started_at,
+            recorded_at: UnixMs::now(),
+            rows,
+            cost_nano_usd: cost.map(PicoUsd::nano),
+            drift,
+        };
+        self.run.fact(event);
+    }
 }
 
 fn choice_text(selected: &Selected) -> String {
