@@ -3,6 +3,7 @@
 mod budgets;
 mod queue;
 mod schedules;
+mod spree;
 
 use llmctl_proto::admission::{Admission, Effect, Place, RateLimit, Refusal, Submission};
 use llmctl_proto::config::{Budget, BudgetPeriod, BudgetScope, Concurrency, LimitKind};
@@ -155,4 +156,30 @@ fn stops(effects: &[Effect]) -> Vec<String> {
 
 fn order(core: &Core, now: UnixMs) -> Vec<String> {
     core.queue(now).iter().map(|row| row.operation_id.as_str()["exec-".len()..].to_owned()).collect()
+}
+
+/// Splitmix64: the same numbers for the same seed on every machine.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+
+    /// From 0 to `most` inclusive.
+    fn amount(&mut self, most: i64) -> i64 {
+        if most <= 0 { 0 } else { (self.next() % (most as u64 + 1)) as i64 }
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
 }
