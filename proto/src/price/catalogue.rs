@@ -144,31 +144,39 @@ impl Catalogue {
     /// it, since a reseller's price is not the maker's.
     pub fn find(&self, model: &str, provider: Option<&str>) -> Option<CatalogueModel<'_>> {
         let name = names::fold(model.trim());
+        self.find_folded(&name, provider)
+            .or_else(|| self.find_folded(names::without_window(&name)?, provider))
+    }
+
+    fn find_folded(&self, name: &str, provider: Option<&str>) -> Option<CatalogueModel<'_>> {
         let asked = provider.map(names::provider).filter(|name| !name.is_empty());
-        let (prefix, rest) = name.split_once('/').map_or((None, ""), |(prefix, rest)| (Some(prefix), rest));
         // Gemini's own API writes `models/gemini-…`; that is a path, not a seller.
-        if prefix == Some("models") {
-            return self.find(rest, provider);
-        }
+        self.find_named(name.strip_prefix("models/").unwrap_or(name), asked.as_deref())
+    }
+
+    fn find_named(&self, name: &str, asked: Option<&str>) -> Option<CatalogueModel<'_>> {
+        let (prefix, rest) = name.split_once('/').map_or((None, ""), |(prefix, rest)| (Some(prefix), rest));
         let seller = prefix.map(names::provider);
-        if let Some(asked) = &asked {
+        if let Some(asked) = asked {
             let at = self.provider(asked)?;
-            let stripped = (seller.as_ref() == Some(asked)).then_some(rest);
-            return self.named(at, &name, stripped);
+            let stripped = (seller.as_deref() == Some(asked)).then_some(rest);
+            return self.named(at, name, stripped);
         }
         if let Some(seller) = &seller {
             let Some(at) = self.provider(seller) else {
                 // Some makers' names have a slash of their own; only a whole name is one of these.
-                let at = self.maker(&name)?;
-                return self.exact(at, &name);
+                let at = self.maker(name)?;
+                return self.exact(at, name);
             };
-            return self.named(at, &name, Some(rest));
+            return self.named(at, name, Some(rest));
         }
-        self.named(self.maker(&name)?, &name, None)
+        self.named(self.maker(name)?, name, None)
     }
 
     fn provider(&self, id: &str) -> Option<usize> {
-        self.providers.iter().position(|provider| provider.id == id)
+        let named = |is: fn(&str, &str) -> bool| self.providers.iter().position(|own| is(&own.id, id));
+        // An imported table may name its provider by an alias.
+        named(|own, id| own == id).or_else(|| named(|own, id| names::provider(own) == id))
     }
 
     fn maker(&self, name: &str) -> Option<usize> {

@@ -67,6 +67,11 @@ pub(super) fn without_date(model: &str) -> Option<&str> {
     })
 }
 
+/// The name without what Claude Code adds for a long context: `[1m]`. The price is the model's, tiers and all.
+pub(super) fn without_window(model: &str) -> Option<&str> {
+    model.strip_suffix("[1m]").filter(|rest| !rest.is_empty())
+}
+
 /// The name with `-2025-10-01` at its end instead of `-20251001`.
 pub(super) fn with_long_date(model: &str) -> Option<String> {
     let short = without_date(model)?;

@@ -132,6 +132,14 @@ impl PriceTable {
             return Vec::new();
         }
         let name = names::fold(model.trim());
+        let rows = self.own_folded(&name, provider);
+        match names::without_window(&name) {
+            Some(name) if rows.is_empty() => self.own_folded(name, provider),
+            _ => rows,
+        }
+    }
+
+    fn own_folded(&self, name: &str, provider: Option<&str>) -> Vec<&PriceRow> {
         let asked = provider.map(names::provider).filter(|name| !name.is_empty());
         let rows = |name: &str, seller: Option<&str>| -> Vec<&PriceRow> {
             self.overrides.iter().filter(|row| is_for(row, name, seller)).collect()
@@ -141,7 +149,7 @@ impl PriceTable {
             let other = seller.is_some() && asked.is_some() && seller != asked;
             (!other).then(|| (rest, asked.clone().or(seller)))
         });
-        let forms = std::iter::once((name.as_ref(), asked.clone())).chain(stripped);
+        let forms = std::iter::once((name, asked.clone())).chain(stripped);
         let forms: Vec<_> = forms.collect();
         let whole = forms.iter().map(|(name, seller)| (*name, seller.as_deref()));
         let undated =
