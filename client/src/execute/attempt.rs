@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use llmctl_proto::config::Tool;
 use llmctl_proto::event::{self, ExecutionStarted};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::OperationDir;
@@ -19,7 +20,6 @@ use crate::meter::Meter;
 use crate::provider::{ChatRequest, ProviderSpec};
 use crate::route::Decision;
 use crate::route::facts::{Known, Target};
-use crate::route::templates::TemplateTool;
 use crate::tool::{
     Launch, LaunchRequest, Parser, Placeholder, PromptVia, Reader, Template, TemplateValues, ToolSpec,
 };
@@ -56,7 +56,7 @@ pub(super) struct Failure {
 
 impl Attempt<'_> {
     fn model(&self) -> Option<String> {
-        self.decision.selected.as_ref().and_then(|selected| selected.model.clone())
+        self.decision.selected().and_then(|selected| selected.model.clone())
     }
 
     fn meter(&self) -> Meter {
@@ -66,15 +66,19 @@ impl Attempt<'_> {
 
     pub(super) fn start(&self, prompt: Prompt, dir: &OperationDir) -> Result<Begin, Failure> {
         match &self.chosen.target {
-            Target::Tool { spec, binary: Some(binary) } => {
-                let launch = spec.command(&LaunchRequest {
+            Target::Tool { spec, binary: Some(binary), config } => {
+                let mut extra_args = config.as_ref().map(|tool| tool.args.clone()).unwrap_or_default();
+                extra_args.extend(self.request.extra_args.iter().cloned());
+                let mut launch = spec.command(&LaunchRequest {
                     binary: binary.clone(),
                     model: self.model(),
                     operation_id: self.id.to_string(),
                     session_uuid: session_uuid(),
                     cwd: self.request.cwd.clone(),
-                    extra_args: self.request.extra_args.clone(),
+                    extra_args,
                 });
+                let set = config.iter().flat_map(|tool| &tool.env_vars);
+                launch.env.extend(set.map(|(name, value)| (name.clone(), expand_env(value))));
                 let end = conclude::End { tool: Some(*spec), answer_file: None, temporary: Vec::new() };
                 self.spawn(launch, Reader::new(spec.parser()), spec.stop, prompt, end)
             }
@@ -95,13 +99,14 @@ impl Attempt<'_> {
 
     fn start_template(
         &self,
-        tool: &TemplateTool,
+        tool: &Tool,
         binary: PathBuf,
         prompt: Prompt,
         dir: &OperationDir,
     ) -> Result<Begin, Failure> {
         let bad = |message: String| Failure { class: "invalid", message, hint: None };
-        let template = Template::parse(&tool.command_template).map_err(|e| bad(e.to_string()))?;
+        let template = Template::parse(tool.command_template.as_deref().unwrap_or_default())
+            .map_err(|e| bad(e.to_string()))?;
         let mut temporary = Vec::new();
         let mut values = TemplateValues {
             binary: Some(binary),

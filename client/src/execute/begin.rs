@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use llmctl_proto::VERSION;
-use llmctl_proto::event::{self, ExecutionFailed, ModelSelected, Requested, RoutingDecision};
+use llmctl_proto::event::{self, ExecutionFailed};
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::money::PicoUsd;
 use llmctl_proto::opdir::{FORMAT, OperationDir, OperationFile};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::process::Identity;
@@ -21,12 +22,12 @@ use super::record::Recorder;
 use super::request::ExecuteRequest;
 use super::runner::{Limits, Run, millis};
 use super::signals::Signals;
-use crate::error::{CliError, Exit, Outcome};
+use crate::error::{CliError, Outcome};
 use crate::link;
 use crate::link::attach::{self, Order};
 use crate::practice;
-use crate::route::facts::{Known, facts, gather};
-use crate::route::{Decision, RouteError, route};
+use crate::route::gather::{facts, gather};
+use crate::route::{self, Decision, Known, Request, preview, templates};
 
 /// Who stands in front of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,36 +60,24 @@ pub struct Options {
 pub async fn decide(
     paths: &Paths,
     request: &ExecuteRequest,
+    prompt_bytes: u64,
 ) -> Result<(Decision, Vec<Known>, u64), CliError> {
-    let requested = Requested {
+    let config = templates::load(&paths.config)?;
+    let request = Request {
         model: request.model.clone(),
         tool: request.tool.clone(),
         agent: request.agent.clone(),
         task_type: request.task_type.clone(),
-        require: Vec::new(),
+        max_cost: request.max_cost_nano_usd.and_then(|nano| PicoUsd::from_nano(nano).ok()),
+        prompt_bytes,
+        ..Request::default()
     };
-    let known = gather(paths, &requested).await?;
+    let known = gather(&config, &request).await;
+    let facts = facts(&known, &config, None, UnixMs::now());
     let begun = Instant::now();
-    let decision = route(requested, &facts(&known)).map_err(|error| refuse(&error))?;
+    let decision = route::route(&request, &config, &facts).map_err(|error| preview::unknown(&error))?;
     let decided_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok((decision, known, decided_us))
-}
-
-fn refuse(error: &RouteError) -> CliError {
-    let nearest = match error {
-        RouteError::UnknownTool { nearest, .. } | RouteError::UnknownModel { nearest, .. } => nearest.clone(),
-    };
-    let known = match error {
-        RouteError::UnknownModel { known, .. } if !known.is_empty() => Some(format!(
-            "models known here: {}; any other goes with --tool NAME --model MODEL",
-            known.join(", ")
-        )),
-        _ => None,
-    };
-    let mut cli = CliError::usage(error.to_string());
-    cli.hints.extend(nearest.map(|nearest| format!("did you mean {nearest:?}?")));
-    cli.hints.extend(known);
-    cli
 }
 
 /// Runs an operation to its end. `started` is called once it has begun or failed to.
@@ -105,7 +94,7 @@ pub async fn run(
 ) -> Outcome {
     let mut signals =
         Signals::register().map_err(|e| CliError::failed("cannot receive signals").caused_by(e))?;
-    let (decision, known, decided_us) = decide(paths, &request).await?;
+    let (decision, known, decided_us) = decide(paths, &request, prompt.text.len() as u64).await?;
     paths.ensure_state().map_err(|e| CliError::failed(e.to_string()).caused_by(source_text(&e)))?;
     let mut file = operation_file(&id, &request)?;
     let dir = OperationDir::of(paths, &id);
@@ -122,27 +111,23 @@ pub async fn run(
     if options.show == Show::Events {
         record.keep_lines();
     }
-    let trouble = record.fact(decision_event(&id, &decision, decided_us));
+    let trouble = record.fact(decision.event(&id, 1, "submit", decided_us));
     if let Some(text) = trouble {
         front.say(&format!("warning: {text}"));
     }
-    let Some(chosen) = decision.chosen else {
+    let Some(chosen) = decision.fact() else {
         started();
         return nobody_left(record, front, &decision).await;
     };
     let chosen = &known[chosen];
-    if let Some(selected) = &decision.selected {
-        record.fact(ModelSelected {
-            operation_id: id.clone(),
-            attempt: 1,
-            tool: selected.tool.clone(),
-            model: selected.model.clone(),
-            provider: selected.provider.clone(),
-            reason_code: selected.reason_code.clone(),
-            reason: selected.reason.clone(),
-            standby: decision.standby,
-        });
-        say_choice(&mut front, selected);
+    if let Some(selected) = decision.model_selected(&id, 1) {
+        record.fact(selected);
+    }
+    for warning in &decision.warnings {
+        front.note(&format!("warning: {warning}"));
+    }
+    if let Some(selected) = &decision.choice {
+        say_choice(&mut front, selected, decision.notice.as_deref());
     }
     let begun = Instant::now();
     let tag = file.tag.clone();
@@ -167,7 +152,7 @@ pub async fn run(
                 max_cost_nano_usd: request.max_cost_nano_usd,
             };
             let mut run = Run::new(begin.source, record, front, begin.meter, limits, begin.plan, begun);
-            run.model = decision.selected.as_ref().and_then(|s| s.model.clone());
+            run.model = decision.selected().and_then(|s| s.model.clone());
             run.until_end(&mut signals, &mut orders).await;
             conclude::conclude(run, begin.end, &mut signals).await
         }
@@ -233,29 +218,11 @@ async fn connect(
     orders
 }
 
-fn decision_event(id: &OperationId, decision: &Decision, decided_us: u64) -> RoutingDecision {
-    RoutingDecision {
-        operation_id: id.clone(),
-        attempt: 1,
-        trigger: "submit".into(),
-        requested: decision.requested.clone(),
-        selected: decision.selected.clone(),
-        fallback_used: decision
-            .candidates
-            .first()
-            .is_some_and(|first| first.verdict != event::Verdict::Selected),
-        candidates: decision.candidates.clone(),
-        omitted: decision.omitted,
-        estimate: event::Estimate::default(),
-        policy: None,
-        budgets: Vec::new(),
-        decided_us,
-    }
-}
-
-fn say_choice(front: &mut Front, selected: &event::Selected) {
+fn say_choice(front: &mut Front, selected: &event::Selected, notice: Option<&str>) {
     let model = selected.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
-    if selected.tool == practice::MODEL {
+    if let Some(notice) = notice {
+        front.note(notice);
+    } else if selected.tool == practice::MODEL {
         front.note("no LLM was found: answering with the built-in practice model, which is not one");
     } else {
         front.note(&format!("using {}{model}: {}", selected.tool, selected.reason));
@@ -263,24 +230,10 @@ fn say_choice(front: &mut Front, selected: &event::Selected) {
 }
 
 async fn nobody_left(mut record: Recorder, mut front: Front, decision: &Decision) -> Outcome {
-    let reasons: Vec<String> = decision
-        .candidates
-        .iter()
-        .map(|c| {
-            format!(
-                "{}: {}",
-                c.tool,
-                c.reasons.iter().map(|r| r.text.as_str()).collect::<Vec<_>>().join("; ")
-            )
-        })
-        .collect();
     let failed = failed(&record.id, "no_candidate", "no candidate can take this operation".into(), None, 0);
     record.fact(failed);
     conclude::leave(&mut record, &mut front).await;
-    let mut error = CliError::new(Exit::Refused, "no candidate can take this operation");
-    error.hints = reasons;
-    error.hints.push("with `--model auto` the first that can is taken".into());
-    Err(error)
+    Err(preview::no_candidate(decision))
 }
 
 async fn not_started(
