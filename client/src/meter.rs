@@ -30,9 +30,11 @@ pub struct Meter {
     model: Option<String>,
     provider: Option<String>,
     started: UnixMs,
-    overrides: Option<Arc<PriceTable>>,
+    prices: Option<Arc<PriceTable>>,
     free: bool,
     charged: bool,
+    /// What is reported as a message may be of several requests.
+    messages_are_totals: bool,
     /// The closing account, once there is one.
     totals: Vec<ModelTotal>,
     /// Messages since the closing account, or since the start.
@@ -72,9 +74,10 @@ impl Meter {
             model: model.map(str::to_owned),
             provider: provider.map(str::to_owned),
             started,
-            overrides: None,
+            prices: None,
             free: false,
             charged: false,
+            messages_are_totals: false,
             totals: Vec::new(),
             messages: Vec::new(),
             settled: Vec::new(),
@@ -87,9 +90,9 @@ impl Meter {
         }
     }
 
-    /// Puts the user's own prices before the table that comes with the program.
+    /// Sets the layers of prices, the embedded table among them; without, that table is the only one.
     pub fn set_prices(&mut self, prices: Arc<PriceTable>) {
-        self.overrides = Some(prices);
+        self.prices = Some(prices);
     }
 
     /// The model costs nothing: a local server or the practice model.
@@ -100,6 +103,11 @@ impl Meter {
     /// Reported costs come from whoever charges them, so they win over what we compute.
     pub fn set_charged_by_provider(&mut self) {
         self.charged = true;
+    }
+
+    /// The tool reports turns of several requests as one, so that no tier of a price can be told (Codex).
+    pub fn set_messages_are_totals(&mut self) {
+        self.messages_are_totals = true;
     }
 
     /// The model as last named, by the stream or by the request.

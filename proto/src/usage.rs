@@ -21,6 +21,8 @@ pub struct Usage {
     pub output: u64,
     /// The part of `output` that was reasoning; never added to it.
     pub reasoning: u64,
+    /// Web searches by the provider's own tool: calls that are paid for, no tokens.
+    pub web_searches: u64,
 }
 
 impl Usage {
@@ -33,9 +35,9 @@ impl Usage {
             .saturating_add(self.output)
     }
 
-    /// Whether no class has a token.
+    /// Whether no class has a token and nothing was called.
     pub fn is_zero(&self) -> bool {
-        self.total() == 0
+        self.total() == 0 && self.web_searches == 0
     }
 
     /// Class by class sum, saturating.
@@ -48,6 +50,7 @@ impl Usage {
             cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
             output: self.output.saturating_add(other.output),
             reasoning: self.reasoning.saturating_add(other.reasoning),
+            web_searches: self.web_searches.saturating_add(other.web_searches),
         }
     }
 }

@@ -107,6 +107,7 @@ fn streamed_usage(api: Api, events: &[Value]) -> Usage {
                 cache_write_1h: hour,
                 output: number(u, "/output_tokens"),
                 reasoning: number(u, "/output_tokens_details/thinking_tokens"),
+                ..Usage::default()
             }
         }
         Api::Responses => openai(u, ["input", "output"]),

@@ -63,6 +63,7 @@ fn claude_code_reports_the_tokens_and_the_price_of_the_ledger() {
             cache_write_1h: figure("cacheCreationEphemeral1hInputTokens"),
             output: figure("outputTokens"),
             reasoning: figure("thinkingTokens"),
+            ..Usage::default()
         };
         assert_eq!(reported, served, "{prompt}");
         let nano = price::of("claude-opus-5-5").expect("it has a price").nano_usd(&served);

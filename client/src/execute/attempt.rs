@@ -174,9 +174,13 @@ impl Attempt<'_> {
             stdin,
         })
         .map_err(|error| spawn_failure(&program, &self.request.cwd, &error))?;
+        let mut meter = self.meter();
+        if reader.parser().reports_turns() {
+            meter.set_messages_are_totals();
+        }
         Ok(Begin {
             source: Source::Child(ChildSource::new(child, reader)),
-            meter: self.meter(),
+            meter,
             plan,
             command,
             mode: event::Mode::Cli,

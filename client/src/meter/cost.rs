@@ -4,7 +4,7 @@
 
 use llmctl_proto::event::CostBasis;
 use llmctl_proto::money::PicoUsd;
-use llmctl_proto::price::{PriceRow, PriceTable, cost};
+use llmctl_proto::price::{Circumstance, PriceRow, PriceTable, price};
 use llmctl_proto::usage::{Usage, UsageSource};
 
 use super::Meter;
@@ -122,21 +122,25 @@ impl Meter {
             model: Some(row.model.as_str()).filter(|m| !m.is_empty()).or(own),
             provider: row.provider.as_deref(),
             usage: row.usage,
+            per_request: false,
         });
         let settled = self.settled.iter().map(|(model, usage)| Part {
             model: Some(model.as_str()).filter(|m| !m.is_empty()).or(own),
             provider: None,
             usage: *usage,
+            per_request: false,
         });
         let messages = self.messages.iter().map(|message| Part {
             model: message.model.as_deref().or(own),
             provider: None,
             usage: message.usage,
+            per_request: !self.messages_are_totals,
         });
         let guess = (guess > 0).then(|| Part {
             model: self.messages.last().and_then(|message| message.model.as_deref()).or(own),
             provider: None,
             usage: Usage { output: guess, ..Usage::default() },
+            per_request: true,
         });
         totals.chain(settled).chain(messages).chain(guess).filter(|part| !part.usage.is_zero()).collect()
     }
@@ -146,15 +150,16 @@ impl Meter {
         let served = part.provider.filter(|name| *name != "firstParty");
         let provider = served.or(self.provider.as_deref()).or(part.provider);
         let row = part.model.and_then(|model| self.row(model, provider));
-        match row.map(|row| cost(row, &part.usage)) {
-            Some(Ok((amount, basis))) => (Some(amount), basis),
+        let of = Circumstance { per_request: part.per_request, ..Circumstance::request(self.started) };
+        match row.map(|row| price(row, &part.usage, &of)) {
+            Some(Ok(priced)) => (Some(priced.amount), priced.basis),
             Some(Err(_)) | None => (None, CostBasis::Unknown),
         }
     }
 
     fn row(&self, model: &str, provider: Option<&str>) -> Option<&PriceRow> {
-        let own = self.overrides.as_ref().and_then(|table| table.lookup(model, provider, self.started));
-        own.or_else(|| PriceTable::embedded().lookup(model, provider, self.started))
+        let table = self.prices.as_deref().unwrap_or(PriceTable::embedded());
+        table.lookup(model, provider, self.started)
     }
 
     pub(super) fn totals_known(&self) -> bool {
@@ -176,6 +181,8 @@ pub(super) struct Part<'a> {
     pub(super) model: Option<&'a str>,
     pub(super) provider: Option<&'a str>,
     pub(super) usage: Usage,
+    /// Of one request; false: a total of several.
+    pub(super) per_request: bool,
 }
 
 /// The basis that promises less.

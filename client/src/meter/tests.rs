@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use llmctl_proto::event::CostBasis;
+use llmctl_proto::price::PriceRow;
 use serde_json::Value;
 
 use super::*;
@@ -21,9 +22,10 @@ fn expected() -> Value {
 
 /// The one price of the recordings that belongs to no real model.
 fn mock_prices() -> Arc<PriceTable> {
-    let row = r#"{"rows": [{"model": "mock-model", "input": "3", "output": "15", "cache_read": "0.3",
-                  "cache_write_5m": "3.75"}]}"#;
-    Arc::new(PriceTable::from_json(row).unwrap())
+    let mut row = PriceRow::flat("mock-model", PicoUsd(3_000_000), PicoUsd(15_000_000));
+    row.rates.cache_read = Some(PicoUsd(300_000));
+    row.rates.cache_write_5m = Some(PicoUsd(3_750_000));
+    Arc::new(PriceTable::new(vec![row], None).unwrap())
 }
 
 struct Run {
@@ -171,8 +173,8 @@ fn local_model_free_only_if_declared() {
     meter.observe(&usage("m", (10, 0, 0, 5), true));
     meter.close(true);
     assert_eq!(meter.spend().cost_nano_usd, None);
-    let row = r#"{"rows": [{"model": "smollm2", "input": "0", "output": "0"}]}"#;
-    meter.set_prices(Arc::new(PriceTable::from_json(row).unwrap()));
+    let row = PriceRow::flat("smollm2", PicoUsd::ZERO, PicoUsd::ZERO);
+    meter.set_prices(Arc::new(PriceTable::new(vec![row], None).unwrap()));
     assert_eq!((meter.spend().cost_nano_usd, meter.spend().cost_basis), (Some(0), CostBasis::Computed));
 }
 
@@ -337,13 +339,22 @@ fn a_refusal_costs_nothing_but_work_before_it_does() {
 
 #[test]
 fn another_seller_has_another_price() {
-    let mut meter = meter(None);
-    let row = ModelTotal { provider: Some("bedrock".to_owned()), ..total("claude-opus-5-5", 10) };
-    meter.observe(&AdapterEvent::ModelTotals(vec![row.clone()]));
-    assert_eq!(meter.spend().cost_nano_usd, None);
-    let told = ModelTotal { reported_pico_usd: Some(220_000_000), known_basis: true, ..row };
-    meter.observe(&AdapterEvent::ModelTotals(vec![told]));
-    assert_eq!((meter.spend().cost_nano_usd, meter.spend().cost_basis), (Some(220_000), CostBasis::Reported));
+    let spent = |provider: &str, told: Option<i64>| {
+        let mut meter = meter(None);
+        let row = ModelTotal {
+            provider: Some(provider.to_owned()),
+            reported_pico_usd: told,
+            known_basis: told.is_some(),
+            ..total("claude-opus-5-5", 10)
+        };
+        meter.observe(&AdapterEvent::ModelTotals(vec![row]));
+        (meter.spend().cost_nano_usd, meter.spend().cost_basis)
+    };
+    assert_eq!(spent("firstParty", None), (Some(200_000), CostBasis::Computed));
+    assert_eq!(spent("bedrock", None), (Some(220_000), CostBasis::Computed));
+    // No list of this seller is known: the maker's would be a guess.
+    assert_eq!(spent("some-reseller", None), (None, CostBasis::Unknown));
+    assert_eq!(spent("some-reseller", Some(230_000_000)), (Some(230_000), CostBasis::Reported));
 }
 
 #[test]
@@ -372,12 +383,20 @@ fn many_messages_are_added_up_in_bounded_memory() {
 
 #[test]
 fn tier_per_request_not_per_operation() {
-    let mut meter = meter(Some("gemini-2.5-pro"));
+    let mut requests = meter(Some("gemini-2.5-pro"));
     for id in ["a", "b", "c"] {
-        meter.observe(&usage(id, (100_000, 0, 0, 0), true));
+        requests.observe(&usage(id, (100_000, 0, 0, 0), true));
     }
-    assert_eq!(meter.spend().cost_nano_usd, Some(375_000_000));
-    // The table does not hold what a larger request costs.
-    meter.observe(&usage("d", (200_001, 0, 0, 0), true));
-    assert_eq!(meter.spend().cost_nano_usd, None);
+    let spend = requests.spend();
+    assert_eq!((spend.cost_nano_usd, spend.cost_basis), (Some(375_000_000), CostBasis::Computed));
+    requests.observe(&usage("d", (200_001, 0, 0, 0), true));
+    assert_eq!(requests.spend().cost_nano_usd, Some(375_000_000 + 500_002_500));
+    // A tool that gives only the total of a turn, as Codex does.
+    let mut total = meter(Some("gemini-2.5-pro"));
+    total.set_messages_are_totals();
+    total.observe(&usage("turn-1", (300_000, 0, 0, 0), true));
+    let spend = total.spend();
+    assert_eq!((spend.cost_nano_usd, spend.cost_basis), (Some(375_000_000), CostBasis::Derived));
+    total.observe(&usage("turn-1", (200_000, 0, 0, 0), true));
+    assert_eq!(total.spend().cost_basis, CostBasis::Computed);
 }

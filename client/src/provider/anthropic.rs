@@ -153,6 +153,7 @@ fn input_classes(value: &Value, before: Option<&Usage>) -> Option<Usage> {
         cache_write_1h: hour,
         output: 0,
         reasoning: 0,
+        ..Usage::default()
     })
 }
 

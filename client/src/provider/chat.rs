@@ -162,6 +162,7 @@ impl Chat {
             cache_write_1h: 0,
             output: if apart { completion.saturating_add(reasoning) } else { completion },
             reasoning,
+            ..Usage::default()
         }
     }
 }

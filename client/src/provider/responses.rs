@@ -114,6 +114,7 @@ impl Responses {
             cache_write_1h: 0,
             output,
             reasoning: reasoning.min(output),
+            ..Usage::default()
         };
         self.track.usage(usage, true, out);
     }

@@ -325,5 +325,6 @@ fn row_usage(row: &Value) -> Usage {
         cache_write_1h: hour,
         output: of("outputTokens"),
         reasoning: of("thinkingTokens").min(of("outputTokens")),
+        ..Usage::default()
     }
 }

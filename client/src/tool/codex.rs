@@ -121,6 +121,7 @@ impl CodexStream {
                 cache_write_1h: 0,
                 output: of("output_tokens"),
                 reasoning: of("reasoning_output_tokens").min(of("output_tokens")),
+                ..Usage::default()
             };
             let message_id = format!("turn-{}", self.turns);
             out.push(AdapterEvent::Usage { model: None, message_id, usage, complete: true });

@@ -119,6 +119,11 @@ impl Parser {
         }
     }
 
+    /// Whether a message of the stream is a turn of several requests, whose sizes the tool does not tell.
+    pub fn reports_turns(&self) -> bool {
+        matches!(self, Self::Codex(_))
+    }
+
     /// The tool's session, once it was named.
     pub fn session_id(&self) -> Option<&str> {
         self.base().session_id.as_deref()

@@ -117,5 +117,6 @@ fn usage_of(said: &Value) -> Usage {
         cache_write_1h: 0,
         output: of(&said["output"]).saturating_add(reasoning),
         reasoning,
+        ..Usage::default()
     }
 }

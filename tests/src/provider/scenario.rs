@@ -150,6 +150,7 @@ impl Scenario {
             cache_write_1h: 40 + turn,
             output: reasoning + call + bytes.div_ceil(4) as u64,
             reasoning,
+            ..Usage::default()
         }
     }
 }

@@ -61,6 +61,7 @@ impl Events {
             cache_write_1h: tokens(),
             output: tokens(),
             reasoning: tokens(),
+            web_searches: tokens(),
         };
         let sources =
             [UsageSource::None, UsageSource::Estimated, UsageSource::Partial, UsageSource::Reported];
