@@ -1,7 +1,7 @@
 //! `llmctl budget`: how far each budget is used, and the cost limit of a running operation.
 
 use llmctl_proto::admission::{FactsQuery, SharedFacts};
-use llmctl_proto::config::{Budget, LimitKind};
+use llmctl_proto::config::{LimitKind, Overrides};
 use llmctl_proto::money::show_nano;
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::{GetSharedFactsRequest, SetOperationBudgetRequest};
@@ -11,6 +11,7 @@ use llmctl_proto::time::UnixMs;
 use super::{print, println};
 use crate::cli::{BudgetArgs, BudgetVerb, Limit};
 use crate::error::{CliError, Exit, Outcome};
+use crate::execute::setup;
 use crate::link;
 use crate::term::{Table, duration, one_line};
 
@@ -22,8 +23,10 @@ pub(super) async fn run(paths: &Paths, args: BudgetArgs) -> Outcome {
 }
 
 async fn show(paths: &Paths, policy: Option<&str>, json: bool) -> Outcome {
-    let budgets: Vec<Budget> = Vec::new();
-    let _ = policy;
+    let cwd = std::env::current_dir().map_err(|e| CliError::failed("no working directory").caused_by(e))?;
+    let loaded = setup::load(paths, &cwd, &Overrides::default())?;
+    let budgets = setup::budgets(&loaded.config, policy)
+        .map_err(|name| CliError::usage(format!("unknown policy {name:?}")))?;
     let facts = facts(paths, FactsQuery { budgets, ..FactsQuery::default() }).await?;
     if json {
         println(&serde_json::to_string_pretty(&facts.budgets).unwrap_or_default())?;

@@ -14,6 +14,7 @@ pub mod prompt;
 mod record;
 pub mod request;
 mod runner;
+pub(crate) mod setup;
 mod signals;
 mod source;
 mod stop;

@@ -1,6 +1,8 @@
 //! One operation from its decision to its end: for each attempt a decision, a place, the tool; after a failure the
 //! next candidate, as long as the rules allow it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use llmctl_proto::admission::{RateLimit, Refusal, Submission};
@@ -11,6 +13,7 @@ use llmctl_proto::event::{
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::opdir::{OperationDir, OperationFile};
 use llmctl_proto::paths::Paths;
+use llmctl_proto::price::PriceTable;
 use llmctl_proto::process::StopPlan;
 use llmctl_proto::time::UnixMs;
 use tokio::sync::mpsc;
@@ -50,6 +53,10 @@ pub(super) struct Operation<'a> {
     pub(super) run: Run,
     pub(super) signals: Signals,
     pub(super) orders: mpsc::Receiver<Order>,
+    /// Prices in force.
+    pub(super) prices: Arc<PriceTable>,
+    /// The agent's variables for its tools.
+    pub(super) agent_env: BTreeMap<String, String>,
     /// There is somebody in front who may be asked.
     pub(super) interactive: bool,
     /// Attempts that were made or tried, from 0.
@@ -144,12 +151,22 @@ impl Operation<'_> {
     /// Journals which candidate is next, and why.
     fn record_decision(&mut self) {
         let id = self.run.record.id.clone();
-        let decision = self.choices.event(&id, self.attempt, &self.policy_name, &self.budgets);
+        let decision = self.choices.event(&id, self.attempt);
         self.run.fact(decision);
         if let Some(selected) = self.choices.selected_event(&id, self.attempt) {
             self.run.fact(selected);
         }
-        if let Some(text) = self.choices.current().map(|(selected, _)| choice_text(selected)) {
+        if self.attempt == 1 {
+            for warning in &self.choices.decision().warnings {
+                self.run.front.note(&format!("warning: {warning}"));
+            }
+        }
+        let text = match (&self.choices.decision().notice, self.choices.current()) {
+            (Some(notice), Some(_)) => Some(notice.clone()),
+            (None, Some((selected, _))) => Some(choice_text(selected)),
+            (_, None) => None,
+        };
+        if let Some(text) = text {
             self.run.front.note(&text);
         }
     }
@@ -269,6 +286,8 @@ impl Operation<'_> {
             policy: &self.policy_name,
             reservation,
             max_cost_nano_usd: self.run.limits.max_cost_nano_usd,
+            prices: &self.prices,
+            agent_env: &self.agent_env,
         };
         let begin = match attempt.start(self.prompt.clone(), &self.dir) {
             Ok(begin) => begin,

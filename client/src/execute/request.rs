@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use llmctl_proto::config::Overrides;
 use llmctl_proto::ids::OperationId;
 use serde::{Deserialize, Serialize};
 
@@ -55,4 +56,6 @@ pub struct ExecuteRequest {
     pub priority: i32,
     /// Begin held back.
     pub hold: bool,
+    /// What the call said of the configuration itself.
+    pub overrides: Overrides,
 }

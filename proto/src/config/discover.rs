@@ -17,7 +17,7 @@ use crate::time::UnixMs;
 const MAX_FILES: usize = 100;
 
 /// What flags say about the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Overrides {
     /// `--config-dir`: the project's directory.
     pub config_dir: Option<PathBuf>,
