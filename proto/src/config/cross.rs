@@ -112,7 +112,7 @@ impl Cross<'_> {
             for (key, there) in [
                 ("provider", has("provider") || listed),
                 ("cost_per_1k_tokens", priced),
-                ("context_window", has("context_window") || listed),
+                ("context_window", model.context_window.is_some() || has("context_window")),
             ] {
                 if !there {
                     let hint =

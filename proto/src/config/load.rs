@@ -43,7 +43,7 @@ pub fn load(sources: &Sources) -> Loaded {
     let mut findings = Vec::new();
     let layered = layers::build(sources, &mut findings);
     check::root(&layered.tree, &mut findings);
-    let reading = read::Reading { layered: &layered, now: sources.now };
+    let reading = read::Reading { layered: &layered, now: sources.now, imported: sources.imported.clone() };
     let mut config = read::config(&reading, &mut findings);
     cross::check(&config, &layered.tree, &sources.catalogue, sources.now, &mut findings);
     programs::check(&config, &layered.tree, &sources.catalogue, &mut findings);

@@ -1,8 +1,10 @@
 //! What a configuration is made of, before anything is understood: bytes of files, variables, flags.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Layer};
+use crate::price;
 use crate::time::UnixMs;
 
 /// Everything that loading reads; given by [`super::discover`], or by a test.
@@ -20,6 +22,8 @@ pub struct Sources {
     pub catalogue: Catalogue,
     /// For prices.
     pub now: UnixMs,
+    /// Prices that the user imported with `llmctl models update`.
+    pub imported: Option<Arc<price::Catalogue>>,
     /// What was seen while looking for files.
     pub seen: Vec<Diagnostic>,
 }

@@ -6,13 +6,14 @@ mod prices;
 mod sections;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
 use super::layers::Layered;
 use super::model::{Config, Table};
 use super::node::{Map, Node, Value};
 use crate::money::PicoUsd;
-use crate::price::PriceTable;
+use crate::price;
 use crate::time::UnixMs;
 
 pub(super) use entries::pair as entry_pair;
@@ -24,6 +25,8 @@ pub(super) struct Reading<'a> {
     pub(super) layered: &'a Layered,
     /// For prices.
     pub(super) now: UnixMs,
+    /// Prices that the user imported.
+    pub(super) imported: Option<Arc<price::Catalogue>>,
 }
 
 /// Reads everything; findings on prices are appended, since only reading them shows whether they fit together.
@@ -35,7 +38,7 @@ pub(super) fn config(reading: &Reading<'_>, findings: &mut Vec<Diagnostic>) -> C
     if keeps_prompts {
         sections::keep_prompts(tree, &mut policies, &default_policy);
     }
-    Config {
+    let mut config = Config {
         agents: table(tree, "agents", entries::agent),
         tools: table(tree, "tools", entries::tool),
         models: table(tree, "models", entries::model),
@@ -46,7 +49,23 @@ pub(super) fn config(reading: &Reading<'_>, findings: &mut Vec<Diagnostic>) -> C
         rate_limiting: sections::rate_limiting(tree),
         routing: sections::routing(tree),
         daemon: sections::daemon(tree),
-        prices: PriceTable::new(prices::read(reading, findings)),
+        prices: prices::read(reading, findings),
+    };
+    complete(&mut config);
+    config
+}
+
+/// Fills what a model's entry leaves out and a price table knows.
+fn complete(config: &mut Config) {
+    for (name, model) in &mut config.models {
+        if model.provider.is_empty() {
+            let listed = config.prices.model(name, None);
+            model.provider = listed.map(|listed| listed.provider().to_owned()).unwrap_or_default();
+        }
+        if model.context_window.is_none() && !model.retired {
+            let provider = Some(model.provider.as_str()).filter(|provider| !provider.is_empty());
+            model.context_window = config.prices.context_window(name, provider);
+        }
     }
 }
 

@@ -89,6 +89,11 @@ const TIER: &[Key] = &[
     key("applies_to", Kind::Choice(&["request", "excess"]), "request", "The whole request or what is above."),
 ];
 
+const PER_USE: &[Key] = &[
+    key("web_search", Kind::Price(9), "", "US dollars per search by the provider's own tool."),
+    key("request", Kind::Price(9), "", "US dollars per request, whatever it holds."),
+];
+
 const PRICE: &[Key] = &[
     key("valid_from", Kind::Moment, "", "First moment; the first row may omit it."),
     key("valid_to", Kind::Moment, "", "First moment at which it no longer holds."),
@@ -96,7 +101,7 @@ const PRICE: &[Key] = &[
     must("per_million", Kind::Object(PER_MILLION), "Prices by class of tokens."),
     key("tiers", Kind::List(&Kind::Object(TIER)), "[]", "Other prices for large requests."),
     key("factors", Kind::MapOf(&Kind::Factor), "{}", "Multiplies by the service tier that was reported."),
-    key("per_use", Kind::MapOf(&Kind::Price(9)), "{}", "US dollars per call of a billed server tool."),
+    key("per_use", Kind::Object(PER_USE), "{}", "US dollars per call of a billed server tool."),
 ];
 
 pub(super) const MODEL: &[Key] = &[

@@ -26,14 +26,14 @@ fn known_amounts() {
     assert_eq!(priced(&model("0.0025", "0.01"), 1_500, 800), 11_750_000);
     assert_eq!(priced(&model("0.01", "0.03"), 1_500, 800), 39_000_000);
     let row = model("0.00015", "0.0006").config.prices.lookup("m", None, NOW).cloned().expect("a row");
-    assert_eq!(row.input.0, 150_000);
+    assert_eq!(row.rates.input.expect("a price").0, 150_000);
     let dated = one(
         "models.yaml",
         "models:\n  m:\n    provider: p\n    context_window: 9\n    prices:\n    - per_million: {input: 3.00, output: 15.00}\n    - valid_from: 2026-09-01\n      per_million: {input: 0.000001, output: 10}\n",
     );
     let row = |text: &str| {
         let at = UnixMs(text.parse::<jiff::Timestamp>().expect("a time").as_millisecond());
-        dated.config.prices.lookup("m", None, at).expect("a row").input.0
+        dated.config.prices.lookup("m", None, at).expect("a row").rates.input.expect("a price").0
     };
     assert_eq!(row("2026-08-31T23:59:59.999Z"), 3_000_000);
     assert_eq!(row("2026-09-01T00:00:00Z"), 1);
@@ -51,7 +51,7 @@ proptest! {
         let row = loaded.config.prices.lookup("m", None, NOW).expect("a row");
         // Pico-dollars a token: digits / 10^places / 1,000 × 10^12.
         let exact = u128::from(digits) * 10_u128.pow(9) / u128::from(one);
-        prop_assert_eq!(u128::try_from(row.input.0).expect("positive"), exact);
+        prop_assert_eq!(u128::try_from(row.rates.input.expect("a price").0).expect("positive"), exact);
         let usage = Usage { input: tokens, ..Usage::default() };
         let pico = exact * u128::from(tokens);
         match cost(row, &usage) {
