@@ -232,6 +232,7 @@ impl Attempt<'_> {
         } else {
             // A cost inside a provider's own answer is what it charges.
             meter.set_charged_by_provider();
+            meter.set_prompt_bytes(prompt.text.len() as u64);
         }
         let ask = ChatRequest {
             model: self.model().unwrap_or_default(),

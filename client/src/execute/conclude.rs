@@ -115,7 +115,8 @@ pub(super) async fn conclude(mut run: Run, end: End, ended: Ended, signals: &mut
     }
     let closing = &ended.closing;
     let exit = close_event(&mut run, &end, &ended);
-    let summary = summary(&run, exit, closing);
+    let hint = ended.failed.as_ref().and_then(|(class, _)| ended.hint.clone().or_else(|| hint(*class, &end)));
+    let summary = summary(&run, exit, closing, hint.as_deref());
     let not_started = ended.not_started && run.stop.is_none();
     let (mut record, mut front) = (run.record, run.front);
     // A reader that does not read must not keep a second Ctrl-C from ending this.
@@ -377,7 +378,7 @@ fn hint(class: ErrorClass, end: &End) -> Option<String> {
 }
 
 /// One line that says how it ended, what it took and what to do next.
-fn summary(run: &Run, exit: Exit, closing: &Final) -> String {
+fn summary(run: &Run, exit: Exit, closing: &Final, hint: Option<&str>) -> String {
     let spend = run.spend();
     let what = match exit {
         Exit::Ok => "done",
@@ -407,6 +408,10 @@ fn summary(run: &Run, exit: Exit, closing: &Final) -> String {
         let clean = run.record.redactor.redact_str(message);
         line.push_str("\nerror: ");
         line.push_str(&one_line(&clean, 500));
+    }
+    if let Some(hint) = hint.filter(|_| exit == Exit::Failed) {
+        line.push_str("\nhint: ");
+        line.push_str(hint);
     }
     if exit != Exit::Ok {
         line.push_str("\nkept: ");

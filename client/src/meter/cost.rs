@@ -102,8 +102,7 @@ impl Meter {
     fn computed(&self, guess: u64) -> Option<(PicoUsd, CostBasis)> {
         let parts = self.parts(guess);
         // An estimate of output alone would be a price without its input.
-        if parts.is_empty() || (self.totals.is_empty() && self.messages.is_empty() && self.settled.is_empty())
-        {
+        if parts.is_empty() || (!self.has_reports() && self.prompt_bytes.is_none()) {
             return None;
         }
         let mut basis = CostBasis::Computed;
@@ -139,7 +138,7 @@ impl Meter {
         let guess = (guess > 0).then(|| Part {
             model: self.messages.last().and_then(|message| message.model.as_deref()).or(own),
             provider: None,
-            usage: Usage { output: guess, ..Usage::default() },
+            usage: Usage { input: self.assumed_input(), output: guess, ..Usage::default() },
             per_request: true,
         });
         totals.chain(settled).chain(messages).chain(guess).filter(|part| !part.usage.is_zero()).collect()
