@@ -10,6 +10,7 @@ mod find;
 mod logs;
 mod ps;
 mod retry;
+mod route;
 mod show;
 mod stop;
 mod suspend;
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Retry(args) => retry::run(&paths, args).await,
             Verb::Events(args) => events::run(&paths, args).await,
             Verb::Emit(args) => emit::run(&paths, args).await,
+            Verb::Route(args) => route::run(&paths, *args).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,
             Verb::RunDetached => execute::run_detached(&paths).await,

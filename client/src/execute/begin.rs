@@ -26,8 +26,7 @@ use crate::error::{CliError, Outcome};
 use crate::link;
 use crate::link::attach::{self, Order};
 use crate::practice;
-use crate::route::gather::{facts, gather};
-use crate::route::{self, Decision, Known, Request, preview, templates};
+use crate::route::{Decision, Known, Request, ask, preview, templates};
 
 /// Who stands in front of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +71,8 @@ pub async fn decide(
         prompt_bytes,
         ..Request::default()
     };
-    let known = gather(&config, &request).await;
-    let facts = facts(&known, &config, None, UnixMs::now());
-    let begun = Instant::now();
-    let decision = route::route(&request, &config, &facts).map_err(|error| preview::unknown(&error))?;
-    let decided_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok((decision, known, decided_us))
+    let decided = ask::decide(&config, &request, None).await?;
+    Ok((decided.decision, decided.known, decided.decided_us))
 }
 
 /// Runs an operation to its end. `started` is called once it has begun or failed to.
