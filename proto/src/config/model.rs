@@ -66,6 +66,8 @@ pub struct Agent {
     pub role: Option<String>,
     /// Time limit of each of its operations, in seconds.
     pub timeout_s: Option<u64>,
+    /// The entry has errors: it cannot be worked as, for this reason.
+    pub broken: Option<String>,
 }
 
 /// One `tool:model` of a chain.
