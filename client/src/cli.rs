@@ -45,6 +45,8 @@ pub enum Verb {
     Events(Events),
     /// Publishes an event of your own.
     Emit(Emit),
+    /// Says which tool and model would take a prompt, and why; and why a past operation went where it did.
+    Route(Box<crate::cli_route::RouteArgs>),
     /// Starts, stops and describes the daemon.
     Daemon(DaemonArgs),
     /// Starts, stops and opens the dashboard in the browser.

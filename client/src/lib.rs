@@ -1,6 +1,7 @@
 //! The library behind `llmctl`: tools, providers, routing, the runner and the verbs.
 
 pub mod cli;
+pub mod cli_route;
 pub mod cmd;
 pub mod error;
 pub mod execute;

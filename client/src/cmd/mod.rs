@@ -12,6 +12,7 @@ mod logs;
 mod ps;
 mod queue;
 mod retry;
+mod route;
 mod show;
 mod stop;
 mod suspend;
@@ -52,6 +53,7 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Budget(args) => budget::run(&paths, args).await,
             Verb::Events(args) => events::run(&paths, args).await,
             Verb::Emit(args) => emit::run(&paths, args).await,
+            Verb::Route(args) => route::run(&paths, *args).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,
             Verb::RunDetached => execute::run_detached(&paths).await,

@@ -267,7 +267,14 @@ fn context(figures: &Figures, window: Option<u64>, against: &mut Vec<Reason>) {
     }
 }
 
-fn denied(what: &str, name: Option<&str>, allow: &[String], deny: &[String], policy: &str) -> Option<Reason> {
+/// Why the lists of a policy do not let a name pass.
+pub(super) fn denied(
+    what: &str,
+    name: Option<&str>,
+    allow: &[String],
+    deny: &[String],
+    policy: &str,
+) -> Option<Reason> {
     if let Some(pattern) = name.and_then(|name| glob::first(deny, name)) {
         return Some(Reason::new("denied", format!("policy {policy} denies {what}s `{pattern}`")));
     }

@@ -6,7 +6,7 @@ use llmctl_proto::admission::History;
 use llmctl_proto::config::Config;
 use llmctl_proto::event::Estimate;
 use llmctl_proto::money::PicoUsd;
-use llmctl_proto::price;
+use llmctl_proto::price::Circumstance;
 use llmctl_proto::time::UnixMs;
 use llmctl_proto::usage::Usage;
 
@@ -70,9 +70,12 @@ pub(super) fn input_tokens(request: &Request, provider: Option<&str>) -> u64 {
     request.input_tokens.unwrap_or_else(|| request.prompt_bytes.saturating_mul(10).div_ceil(tenths))
 }
 
-/// Tokens that a model takes, input and output together.
-pub(super) fn context_window(config: &Config, model: Option<&str>) -> Option<u64> {
-    model.and_then(|model| config.models.get(model)).and_then(|model| model.context_window)
+/// Tokens that a model takes, input and output together: as configured, else as the catalogue says.
+pub(super) fn context_window(config: &Config, pair: Pair<'_>) -> Option<u64> {
+    let model = pair.model?;
+    let own = config.models.get(model).and_then(|model| model.context_window);
+    // What runs on this machine has the window its owner gave it, whatever the maker says.
+    own.or_else(|| if pair.free { None } else { config.prices.context_window(model, pair.provider) })
 }
 
 fn history<'a>(
@@ -93,14 +96,22 @@ fn history<'a>(
     best.filter(|_| config.routing.estimate_from_history)
 }
 
-/// What usage costs on a pair; none without a price.
-pub(super) fn cost(config: &Config, pair: Pair<'_>, usage: &Usage, at: UnixMs) -> Option<PicoUsd> {
+/// What the usage of one request costs on a pair; none without a price.
+fn cost(config: &Config, pair: Pair<'_>, usage: &Usage, at: UnixMs) -> Option<PicoUsd> {
+    priced(config, pair, usage, &Circumstance::request(at))
+}
+
+/// What the usage of an unknown number of requests costs on a pair; none without a price.
+pub(super) fn total_cost(config: &Config, pair: Pair<'_>, usage: &Usage, at: UnixMs) -> Option<PicoUsd> {
+    priced(config, pair, usage, &Circumstance::total(at))
+}
+
+fn priced(config: &Config, pair: Pair<'_>, usage: &Usage, of: &Circumstance<'_>) -> Option<PicoUsd> {
     if pair.free {
         return Some(PicoUsd::ZERO);
     }
-    let (model, provider) = (pair.model?, pair.provider);
-    let row = config.prices.lookup(model, provider, at).or_else(|| price::lookup(model, provider, at))?;
-    price::cost(row, usage).ok().map(|(amount, _)| amount)
+    let priced = config.prices.price(pair.model?, pair.provider, usage, of)?;
+    priced.ok().map(|(priced, _)| priced.amount)
 }
 
 #[cfg(test)]

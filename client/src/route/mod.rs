@@ -3,6 +3,7 @@
 //! `route` has no clock, no file and no network: the same input gives the same decision. Steps: names, candidates,
 //! estimate, checks, score, selection. Facts are gathered before ([`gather`]); admission comes after, elsewhere.
 
+pub mod ask;
 mod candidates;
 mod checks;
 mod decision;
@@ -18,6 +19,7 @@ pub mod reasons;
 mod request;
 mod score;
 pub mod templates;
+pub mod whatif;
 mod wish;
 
 #[cfg(test)]
@@ -50,7 +52,7 @@ pub fn route(request: &Request, config: &Config, facts: &Facts) -> Result<Decisi
         .iter()
         .map(|draft| {
             let figures = estimate::figures(request, config, facts, draft.pair(facts));
-            let window = estimate::context_window(config, draft.model.as_deref());
+            let window = estimate::context_window(config, draft.pair(facts));
             Looked { figures, window, found: checks.of(draft, &figures, window) }
         })
         .collect();

@@ -16,6 +16,29 @@ pub fn name(tool: &str, model: Option<&str>) -> String {
     }
 }
 
+/// Whether a code says why a candidate was looked at, or only describes it; all others stand against it.
+pub(super) fn is_for(code: &str) -> bool {
+    matches!(
+        code,
+        "explicit"
+            | "explicit_model"
+            | "task_type"
+            | "simple"
+            | "preferred"
+            | "complex"
+            | "fallback"
+            | "catalogue"
+            | "configured"
+            | "installed"
+            | "credentials"
+            | "local_server"
+            | "practice"
+            | "tool_switch"
+            | "cheapest"
+            | "no_standby"
+    )
+}
+
 /// The choice in the form of events.
 pub(super) fn selected(candidate: &Candidate, reason: String) -> Selected {
     Selected {

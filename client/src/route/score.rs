@@ -30,8 +30,11 @@ pub(super) fn sum(parts: ScoreParts) -> i32 {
 
 impl Scores {
     pub(super) fn of(ranking: &Ranking<'_>, drafts: &[Draft], looked: &[Looked]) -> Self {
-        let survivors = survivors(ranking, looked);
-        let costs: Vec<Option<PicoUsd>> = looked.iter().map(|looked| looked.figures.estimate).collect();
+        let against: Vec<Vec<Reason>> = looked.iter().map(|looked| looked.found.against.clone()).collect();
+        let survivors = mildest(&against, |reason| level_of(ranking, reason));
+        // In the unit that is recorded, so that a recorded decision can be made again to the point.
+        let nano = |looked: &Looked| looked.figures.estimate.map(PicoUsd::nano);
+        let costs: Vec<Option<i64>> = looked.iter().map(nano).collect();
         let plain = is_plain(ranking.config);
         let parts: Vec<ScoreParts> = drafts
             .iter()
@@ -40,11 +43,8 @@ impl Scores {
                 let fit = if !plain && suits(ranking, draft) { FIT } else { 0 };
                 let alive = survivors.contains(&at) && !plain;
                 let price = if alive { price(&costs, &survivors, at) } else { 0 };
-                // With the small-prompt models too, or a preferred model that is not the dearest would go before one
-                // that was named for being cheaper.
-                let own = matches!(draft.source, "preferred" | "fallback" | "simple");
-                let times = if own && ranking.small { SMALL } else { 1 };
-                ScoreParts { source: draft.value, fit, price: price * times }
+                let price = weighted(price, draft.source, ranking.small);
+                ScoreParts { source: draft.value, fit, price }
             })
             .collect();
         let mut order = survivors;
@@ -53,22 +53,26 @@ impl Scores {
     }
 }
 
+/// The price part with its weight: for small prompts cheapness counts more among the agent's own.
+///
+/// Among the small-prompt models too, or a preferred model that is not the dearest would go before one that was
+/// named for being cheaper.
+pub(super) fn weighted(price: i32, source: &str, small: bool) -> i32 {
+    let own = matches!(source, "preferred" | "fallback" | "simple");
+    if own && small { price * SMALL } else { price }
+}
+
 /// Those that nothing stands against; else those that only soft reasons stand against, the mildest alone.
-fn survivors(ranking: &Ranking<'_>, looked: &[Looked]) -> Vec<usize> {
-    let free: Vec<usize> = (0..looked.len()).filter(|at| looked[*at].found.against.is_empty()).collect();
+pub(super) fn mildest(against: &[Vec<Reason>], level_of: impl Fn(&Reason) -> Option<u8>) -> Vec<usize> {
+    let free: Vec<usize> = (0..against.len()).filter(|at| against[*at].is_empty()).collect();
     if !free.is_empty() {
         return free;
     }
     let level = |at: usize| -> Option<u8> {
-        looked[at]
-            .found
-            .against
-            .iter()
-            .map(|reason| level_of(ranking, reason))
-            .try_fold(0, |worst, level| level.map(|level| level.max(worst)))
+        against[at].iter().try_fold(0, |worst, reason| level_of(reason).map(|level| level.max(worst)))
     };
-    let Some(mildest) = (0..looked.len()).filter_map(level).min() else { return Vec::new() };
-    (0..looked.len()).filter(|at| level(*at) == Some(mildest)).collect()
+    let Some(mildest) = (0..against.len()).filter_map(level).min() else { return Vec::new() };
+    (0..against.len()).filter(|at| level(*at) == Some(mildest)).collect()
 }
 
 /// How far a reason gives way; a rate window only if somebody is willing to wait for it.
@@ -87,11 +91,11 @@ fn suits(ranking: &Ranking<'_>, draft: &Draft) -> bool {
 }
 
 /// Linear from the dearest survivor (0) to the cheapest (99); 0 without a price or without a difference.
-pub(super) fn price(costs: &[Option<PicoUsd>], survivors: &[usize], at: usize) -> i32 {
-    let known = || survivors.iter().filter_map(|at| costs[*at]).map(|cost| i128::from(cost.0));
+pub(super) fn price(costs: &[Option<i64>], survivors: &[usize], at: usize) -> i32 {
+    let known = || survivors.iter().filter_map(|at| costs[*at]).map(i128::from);
     let (Some(low), Some(high), Some(own)) = (known().min(), known().max(), costs[at]) else { return 0 };
     if low == high {
         return 0;
     }
-    i32::try_from((high - i128::from(own.0)) * CHEAPEST / (high - low)).unwrap_or(0)
+    i32::try_from((high - i128::from(own)) * CHEAPEST / (high - low)).unwrap_or(0)
 }

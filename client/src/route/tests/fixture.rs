@@ -17,25 +17,10 @@ pub(super) fn names(all: &[&str]) -> Vec<String> {
     all.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// A price row in micro-dollars per million tokens. The one place where tests make one.
-fn row(model: &str, input: i64, output: i64) -> PriceRow {
-    PriceRow {
-        model: model.to_owned(),
-        provider: None,
-        aliases: Vec::new(),
-        valid_from: None,
-        valid_to: None,
-        input: PicoUsd(input),
-        output: PicoUsd(output),
-        cache_read: None,
-        cache_write_5m: None,
-        cache_write_1h: None,
-        max_request_input: None,
-    }
-}
-
+/// Prices in micro-dollars per million tokens: model, input, output. The one place where tests make rows.
 pub(super) fn price(config: &mut Config, rows: &[(&str, i64, i64)]) {
-    config.prices = PriceTable::new(rows.iter().map(|(m, i, o)| row(m, *i, *o)).collect());
+    let rows = rows.iter().map(|(m, i, o)| PriceRow::flat(m, PicoUsd(*i), PicoUsd(*o))).collect();
+    config.prices = PriceTable::new(rows, None).expect("rows that fit together");
 }
 
 fn model(provider: &str, window: u64, suitability: &[&str]) -> Model {
