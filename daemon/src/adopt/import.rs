@@ -6,13 +6,14 @@ use std::time::Duration;
 use llmctl_proto::event::{Event, ExecutionDetached, ExecutionLost, Stream};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::journal::{Reader, Writer};
+use llmctl_proto::ledger::last_seen;
 use llmctl_proto::opdir::OperationDir;
 use llmctl_proto::process::{Identity, boot_id, descendants, kill_all, tagged};
 use llmctl_proto::state::{Operation, OperationState};
 use llmctl_proto::time::UnixMs;
 
 use super::Deps;
-use super::last_seen;
+
 use crate::hub::Publish;
 
 /// How long killed leftovers get to be gone.
@@ -160,7 +161,7 @@ async fn close(deps: &Deps, dir: &OperationDir, runner: &Identity, killed: u32) 
         }
     }
     let now = UnixMs::now();
-    let cost = operation.as_ref().and_then(|operation| last_seen::cost(operation, &records, now));
+    let cost = operation.as_ref().and_then(|operation| last_seen(operation, &records, now));
     let size = |stream| std::fs::metadata(dir.stream(stream)).map_or(0, |m| m.len());
     let lost = ExecutionLost {
         operation_id: dir.id.clone(),

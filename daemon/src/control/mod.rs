@@ -2,6 +2,7 @@
 
 mod attach;
 mod follow;
+mod ledger;
 mod listener;
 mod service;
 mod status;

@@ -13,11 +13,10 @@ use llmctl_proto::pb::{
     FollowEventsRequest, GetOperationRequest, GetOperationResponse, GetQueueRequest, GetQueueResponse,
     GetSharedFactsRequest, GetSharedFactsResponse, GetStatusRequest, GetStatusResponse, HelloRequest,
     HelloResponse, ListOperationsRequest, ListOperationsResponse, PublishEventRequest, PublishEventResponse,
-    ReadLedgerRequest, ReadLedgerResponse, ReloadConfigRequest, ReloadConfigResponse,
-    SetOperationBudgetRequest, SetOperationBudgetResponse, ShutdownRequest, ShutdownResponse,
-    StartGatewayRequest, StartGatewayResponse, StopGatewayRequest, StopGatewayResponse,
-    StopOperationsRequest, StopOperationsResponse, StopResult, SuspendOperationRequest,
-    SuspendOperationResponse,
+    ReadLedgerRequest, ReloadConfigRequest, ReloadConfigResponse, SetOperationBudgetRequest,
+    SetOperationBudgetResponse, ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse,
+    StopGatewayRequest, StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, StopResult,
+    SuspendOperationRequest, SuspendOperationResponse,
 };
 use llmctl_proto::state::Operation;
 use llmctl_proto::time::UnixMs;
@@ -26,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{attach, follow};
+use super::{attach, follow, ledger};
 use crate::adopt::Adopter;
 use crate::hub::{Hub, Publish, StopOrder};
 use crate::operations::{Operations, VerbError};
@@ -127,7 +126,7 @@ fn json(operation: &Operation) -> String {
 }
 
 /// Names, numbers and times always serialise.
-fn to_json(value: &impl serde::Serialize) -> String {
+pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -145,7 +144,7 @@ fn wanted(request: &ListOperationsRequest, operation: &Operation) -> bool {
 impl Control for ControlService {
     type AttachStream = attach::DownStream;
     type FollowEventsStream = follow::EventStream;
-    type ReadLedgerStream = tokio_stream::wrappers::ReceiverStream<Result<ReadLedgerResponse, Status>>;
+    type ReadLedgerStream = ledger::RecordStream;
 
     async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloResponse>, Status> {
         Self::check_protocol(request.get_ref())?;
@@ -347,9 +346,9 @@ impl Control for ControlService {
 
     async fn read_ledger(
         &self,
-        _: Request<ReadLedgerRequest>,
+        request: Request<ReadLedgerRequest>,
     ) -> Result<Response<Self::ReadLedgerStream>, Status> {
-        Err(Status::unimplemented("not in this build"))
+        ledger::open(self.deps.clone(), request.into_inner()).map(Response::new)
     }
 
     async fn create_login_code(

@@ -313,8 +313,20 @@ impl HubTask {
             }));
             tx
         });
-        let fact =
-            Fact { seq: cursor.seq, json, operation, totals: self.state.totals, urgent, durable, done };
+        let record = match event {
+            Event::CostRecorded(record) => Some(Box::new(record.clone())),
+            _ => None,
+        };
+        let fact = Fact {
+            seq: cursor.seq,
+            json,
+            operation,
+            record,
+            totals: self.state.totals,
+            urgent,
+            durable,
+            done,
+        };
         if self.store.put(fact).await.is_err() {
             tracing::warn!(seq = cursor.seq, "fact after the store had closed; the journal has it");
         }

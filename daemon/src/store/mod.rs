@@ -4,6 +4,7 @@
 //! 250 ms, at once for an operation's end), always durably, and acknowledged only after the commit. Every query
 //! goes through the same thread, so it sees everything that was sent before it.
 
+mod ledger;
 mod schema;
 mod tables;
 mod thread;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use llmctl_proto::event::CostRecorded;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::state::{Operation, Totals};
+use llmctl_proto::time::UnixMs;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -88,6 +90,8 @@ pub struct Fact {
     pub operation: Option<(Arc<Operation>, u64)>,
     /// Sums after this fact.
     pub totals: Totals,
+    /// What it adds to the ledger.
+    pub record: Option<Box<CostRecorded>>,
     /// Commit at once.
     pub urgent: bool,
     /// Told the journal number when it is durable.
@@ -122,6 +126,21 @@ pub struct OperationQuery {
     pub limit: usize,
 }
 
+/// Which records of the ledger a reader wants, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerQuery {
+    /// Recorded at or after.
+    pub from: Option<UnixMs>,
+    /// Recorded before.
+    pub to: Option<UnixMs>,
+    /// Only of this operation; the times are then not looked at.
+    pub operation_id: Option<OperationId>,
+    /// Only after this record: time, operation, attempt.
+    pub after: Option<(UnixMs, String, u32)>,
+    /// At most this many.
+    pub limit: usize,
+}
+
 /// What the hub needs to go on where the last daemon ended.
 #[derive(Debug, Default)]
 pub struct Recovered {
@@ -147,6 +166,7 @@ pub(crate) enum Request {
     Operations(OperationQuery, oneshot::Sender<Vec<Operation>>),
     Watermark(OperationId, oneshot::Sender<u64>),
     Acknowledge(watch::Sender<u64>, u64),
+    Ledger(Box<LedgerQuery>, oneshot::Sender<Vec<CostRecorded>>),
     Prune(Retention, oneshot::Sender<u64>),
     Close(oneshot::Sender<()>),
 }
@@ -188,6 +208,7 @@ impl std::fmt::Debug for Request {
             Self::Operations(..) => "Operations",
             Self::Watermark(..) => "Watermark",
             Self::Acknowledge(..) => "Acknowledge",
+            Self::Ledger(..) => "Ledger",
             Self::Prune(..) => "Prune",
             Self::Close(_) => "Close",
         })
@@ -229,6 +250,14 @@ impl Store {
     /// The store has stopped.
     pub async fn operations(&self, query: OperationQuery) -> Result<Vec<Operation>, StoreError> {
         self.ask(|reply| Request::Operations(query, reply)).await
+    }
+
+    /// Records of the ledger, oldest first.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    pub async fn ledger(&self, query: LedgerQuery) -> Result<Vec<CostRecorded>, StoreError> {
+        self.ask(|reply| Request::Ledger(Box::new(query), reply)).await
     }
 
     /// The last journal number of an operation that is on disk.

@@ -2,23 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
+use llmctl_proto::event::CostRecorded;
 use llmctl_proto::time::UnixMs;
 use redb::backends::FileBackend;
-use redb::{Database, Durability, ReadableDatabase, StorageError, WriteTransaction};
+use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
 
+use super::ledger;
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS};
-use super::{Recovered, StoreError};
+use super::{LedgerQuery, Recovered, StoreError};
 
 /// Schema that this version writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Page cache; redb's own default of 1 GiB is not for a daemon.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
+/// How far back budgets look.
+const BUDGET_MS: i64 = 62 * 86_400_000;
+
 type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// Migration `n` brings schema `n + 1` to `n + 2`; all needed ones run in one transaction.
-const MIGRATIONS: [Migration; (SCHEMA_VERSION - 1) as usize] = [];
+const MIGRATIONS: [Migration; (SCHEMA_VERSION - 1) as usize] = [ledger::migrate];
 
 pub(super) fn open_file(path: &Path) -> Result<Database, redb::Error> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -114,12 +119,32 @@ fn prepare(database: &Database) -> Result<Prepared, redb::Error> {
         write.open_table(BY_OPERATION)?;
         write.open_table(OPERATIONS)?;
         write.open_table(LIVE)?;
+        ledger::create(&write)?;
         let mut meta = write.open_table(META)?;
         meta.insert("schema_version", SCHEMA_VERSION.to_string().as_bytes())?;
         meta.insert("clean_end", b"false".as_slice())?;
     }
     write.commit()?;
+    let read = database.begin_read()?;
+    let recovered =
+        Recovered { ledger: recent_records(&read)?, ledger_total: ledger::total(&read)?, ..recovered };
     Ok(Prepared::Ready(recovered))
+}
+
+/// What budgets of days and months are counted from: the sums alone, since the arithmetic is large.
+fn recent_records(read: &ReadTransaction) -> Result<Vec<CostRecorded>, redb::Error> {
+    let from = UnixMs(UnixMs::now().0 - BUDGET_MS);
+    let mut query = LedgerQuery { from: Some(from), limit: 1_000, ..LedgerQuery::default() };
+    let mut found = Vec::new();
+    loop {
+        let mut page = ledger::records(read, &query)?;
+        let Some(last) = page.last() else { return Ok(found) };
+        query.after = Some((last.recorded_at, last.operation_id.to_string(), last.attempt));
+        for row in page.iter_mut().flat_map(|record| &mut record.rows) {
+            row.lines = Vec::new();
+        }
+        found.append(&mut page);
+    }
 }
 
 /// Nothing acknowledged may be lost, and opening after a kill must not walk the whole file.

@@ -32,7 +32,7 @@ pub(super) struct OperationRow {
 type Result<T> = std::result::Result<T, redb::Error>;
 
 /// A table that does not exist yet is empty.
-fn absent<T>(result: std::result::Result<T, TableError>) -> Result<Option<T>> {
+pub(super) fn absent<T>(result: std::result::Result<T, TableError>) -> Result<Option<T>> {
     match result {
         Ok(table) => Ok(Some(table)),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),

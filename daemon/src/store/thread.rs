@@ -12,6 +12,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable as _};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::ledger;
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS, OperationRow};
 use super::{Fact, GROUP_FACTS, GROUP_WAIT, Request, Retention, StoreError, StoreStats, schema};
 
@@ -178,6 +179,9 @@ impl Thread {
             let mut index = write.open_table(BY_OPERATION)?;
             let mut last: HashMap<&OperationId, (&Fact, u64)> = HashMap::new();
             for fact in &self.open {
+                if let Some(record) = &fact.record {
+                    ledger::add(&write, record)?;
+                }
                 events.insert(fact.seq, fact.json.as_bytes())?;
                 if let Some((operation, client_seq)) = &fact.operation {
                     index.insert((operation.operation_id.as_str(), fact.seq), ())?;
@@ -250,6 +254,7 @@ impl Thread {
             Request::Operations(query, reply) => {
                 drop(reply.send(self.read(|r| tables::operations(r, &query))));
             }
+            Request::Ledger(query, reply) => drop(reply.send(self.read(|r| ledger::records(r, &query)))),
             Request::Watermark(id, reply) => drop(reply.send(self.read(|r| tables::watermark(r, &id)))),
             Request::Prune(retention, reply) => {
                 let removed = self.prune(retention).unwrap_or_else(|error| {

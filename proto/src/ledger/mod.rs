@@ -4,7 +4,9 @@
 //! they are read from the journals.
 
 mod days;
+mod last_seen;
 mod row;
 
 pub use days::*;
+pub use last_seen::{LAST_SEEN, last_seen};
 pub use row::*;

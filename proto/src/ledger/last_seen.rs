@@ -1,14 +1,17 @@
-//! What an operation cost whose runner died before it could say so: as its journal last had it. Pure.
+//! What an operation cost that never said so itself: its runner died, or was of a version without a ledger.
 
-use llmctl_proto::event::{CostRecorded, Spend};
-use llmctl_proto::ledger::LedgerRow;
-use llmctl_proto::money::PicoUsd;
-use llmctl_proto::state::Operation;
-use llmctl_proto::time::UnixMs;
-use llmctl_proto::usage::{Usage, UsageSource};
+use super::row::LedgerRow;
+use crate::event::{CostRecorded, Spend};
+use crate::money::PicoUsd;
+use crate::state::Operation;
+use crate::time::UnixMs;
+use crate::usage::{Usage, UsageSource};
 
-/// The record of the attempt that was under way; none when nothing ran, or its runner had recorded it.
-pub(super) fn cost(operation: &Operation, records: &[CostRecorded], now: UnixMs) -> Option<CostRecorded> {
+/// `LedgerRow::source` of a figure that is an operation's last known cost, without its arithmetic.
+pub const LAST_SEEN: &str = "last_seen";
+
+/// The record of an operation's newest attempt, as it was last seen; none when nothing ran, or it is recorded already.
+pub fn last_seen(operation: &Operation, records: &[CostRecorded], now: UnixMs) -> Option<CostRecorded> {
     let started_at = operation.started_at?;
     if records.iter().any(|record| record.attempt == operation.attempt) {
         return None;
@@ -24,7 +27,7 @@ pub(super) fn cost(operation: &Operation, records: &[CostRecorded], now: UnixMs)
         },
         cost_pico_usd: rest_of_cost(spend, records),
         basis: spend.cost_basis,
-        source: "last_seen".to_owned(),
+        source: LAST_SEEN.to_owned(),
         ..LedgerRow::default()
     };
     let cost_nano_usd = row.cost_pico_usd.map(PicoUsd::nano);
@@ -62,9 +65,8 @@ fn rest_of_cost(spend: &Spend, records: &[CostRecorded]) -> Option<PicoUsd> {
 
 #[cfg(test)]
 mod tests {
-    use llmctl_proto::event::CostBasis;
-
     use super::*;
+    use crate::event::CostBasis;
 
     fn operation() -> Operation {
         let id = "exec-1".parse().expect("an id");
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn only_what_no_attempt_recorded_is_counted() {
         let operation = operation();
-        let all = cost(&operation, &[], UnixMs(9)).expect("it ran");
+        let all = last_seen(&operation, &[], UnixMs(9)).expect("it ran");
         assert_eq!(all.cost_nano_usd, Some(900));
         let first = CostRecorded {
             attempt: 1,
@@ -95,10 +97,11 @@ mod tests {
             rows: vec![LedgerRow { tokens: Usage { input: 40, ..Usage::default() }, ..LedgerRow::default() }],
             ..all
         };
-        let second = cost(&operation, std::slice::from_ref(&first), UnixMs(9)).expect("the second ran too");
+        let second =
+            last_seen(&operation, std::slice::from_ref(&first), UnixMs(9)).expect("the second ran too");
         assert_eq!(second.cost_nano_usd, Some(600));
         assert_eq!(second.rows[0].tokens, Usage { input: 60, output: 30, ..Usage::default() });
         let recorded = CostRecorded { attempt: 2, ..first };
-        assert_eq!(cost(&operation, &[recorded], UnixMs(9)), None);
+        assert_eq!(last_seen(&operation, &[recorded], UnixMs(9)), None);
     }
 }
