@@ -66,7 +66,7 @@ impl Catalogue {
         static TABLE: OnceLock<Catalogue> = OnceLock::new();
         // A test reads all of it, so the empty table is never used; unknown costs are its honest meaning.
         TABLE.get_or_init(|| {
-            Self::split(Cow::Borrowed(EMBEDDED), RowSource::Catalogue).unwrap_or_else(|| Self::none())
+            Self::split(Cow::Borrowed(EMBEDDED), RowSource::Catalogue).unwrap_or_else(Self::none)
         })
     }
 
