@@ -37,7 +37,9 @@ fn blocks_share_message_id() {
         reader.stdout(line, &mut events);
     }
     let mut meter = meter(None);
-    events.iter().for_each(|event| meter.observe(event));
+    for event in &events {
+        meter.observe(event);
+    }
     assert_eq!(meter.rows().iter().map(|row| row.usage.input).sum::<u64>(), 24);
     assert_eq!(recorded(file, "success").spend.tokens.input, 24);
 }
