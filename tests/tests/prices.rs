@@ -13,3 +13,5 @@ mod oracle;
 mod random;
 #[path = "prices/source.rs"]
 mod source;
+#[path = "prices/speed.rs"]
+mod speed;

@@ -6,6 +6,8 @@ use llmctl_proto::event::CostBasis;
 use llmctl_proto::price::PriceRow;
 use serde_json::Value;
 
+mod named;
+
 use super::*;
 use crate::tool::{Parser, Reader, ToolEnd, ToolSpec};
 

@@ -103,7 +103,7 @@ pub struct Priced {
     pub amount: PicoUsd,
     /// `Computed`, or `Derived` when a line is.
     pub basis: CostBasis,
-    /// The products, one a class and tier; at most fourteen and one for each tier.
+    /// The products, one a class and tier; at most eight and one for each tier.
     pub lines: Vec<Line>,
 }
 
@@ -133,7 +133,7 @@ pub fn price(row: &PriceRow, usage: &Usage, of: &Circumstance<'_>) -> Result<Pri
     if !row.holds_at(of.at) {
         return Err(PriceError::NotInForce);
     }
-    Pricing::new(row, usage, of).run(usage)
+    Pricing::new(row, usage, of)?.run(usage)
 }
 
 /// Prices the usage of one request that was served as usual; see [`price`], but at any time.
@@ -142,7 +142,7 @@ pub fn price(row: &PriceRow, usage: &Usage, of: &Circumstance<'_>) -> Result<Pri
 /// `Overflow`, `NoPrice`.
 pub fn cost(row: &PriceRow, usage: &Usage) -> Result<(PicoUsd, CostBasis), PriceError> {
     let of = Circumstance::request(UnixMs(0));
-    Pricing::new(row, usage, &of).run(usage).map(|priced| (priced.amount, priced.basis))
+    Pricing::new(row, usage, &of)?.run(usage).map(|priced| (priced.amount, priced.basis))
 }
 
 /// Names of service tiers that mean the standard price. `auto` is a wish and names no price.
@@ -174,7 +174,7 @@ struct Price {
 }
 
 impl<'a> Pricing<'a> {
-    fn new(row: &'a PriceRow, usage: &Usage, of: &Circumstance<'_>) -> Self {
+    fn new(row: &'a PriceRow, usage: &Usage, of: &Circumstance<'_>) -> Result<Self, PriceError> {
         let tier = of.service_tier.map(|name| name.trim().to_ascii_lowercase()).unwrap_or_default();
         let batch = of.batch || tier == "batch";
         let tier = Some(tier.as_str()).filter(|name| !STANDARD.contains(name) && *name != "batch");
@@ -198,16 +198,11 @@ impl<'a> Pricing<'a> {
                 continue;
             }
             match row.factors.get(name) {
-                Some(factor) => {
-                    pricing.factor = (
-                        pricing.factor.0.saturating_mul(factor.millionths),
-                        pricing.factor.1.saturating_mul(Factor::ONE),
-                    );
-                }
+                Some(factor) => pricing.factor = product(pricing.factor, (factor.millionths, Factor::ONE))?,
                 None => pricing.unlisted = true,
             }
         }
-        pricing
+        Ok(pricing)
     }
 
     fn run(mut self, usage: &Usage) -> Result<Priced, PriceError> {
@@ -345,13 +340,12 @@ impl<'a> Pricing<'a> {
     }
 
     fn push(&mut self, class: Class, tokens: u64, price: Price, by: (u64, u64)) -> Result<(), PriceError> {
-        let over = |a: u64, b: u64| a.checked_mul(b).ok_or(PriceError::Overflow);
-        let (times, divisor) = lowest((over(price.share.0, by.0)?, over(price.share.1, by.1)?));
-        let product = i128::from(tokens)
+        let (times, divisor) = product(price.share, by)?;
+        let amount = i128::from(tokens)
             .checked_mul(i128::from(price.pico.0))
             .and_then(|product| product.checked_mul(i128::from(times)))
             .ok_or(PriceError::Overflow)?;
-        let amount = half_even(product, i128::from(divisor));
+        let amount = half_even(amount, i128::from(divisor));
         self.sum = self.sum.checked_add(amount).ok_or(PriceError::Overflow)?;
         self.lines.push(Line {
             class,
@@ -380,6 +374,13 @@ impl Shares {
         let anthropic = provider.map(super::names::provider).as_deref() == Some("anthropic");
         anthropic.then_some(Self { read: (1, 10), write_5m: (5, 4), write_1h: (2, 1) })
     }
+}
+
+/// The product of two fractions in lowest terms.
+fn product(a: (u64, u64), b: (u64, u64)) -> Result<(u64, u64), PriceError> {
+    let (a, b) = (lowest(a), lowest(b));
+    let over = |a: u64, b: u64| a.checked_mul(b).ok_or(PriceError::Overflow);
+    Ok(lowest((over(a.0, b.0)?, over(a.1, b.1)?)))
 }
 
 /// The fraction without common divisors; the denominator is not zero.

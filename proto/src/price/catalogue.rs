@@ -31,8 +31,9 @@ struct Provider {
     id: String,
     /// Its paragraph in the text.
     part: Range<usize>,
-    /// Rule of the model names that mean this provider when none is named.
-    makes: Option<Rule>,
+    /// Rule of the model names that mean this provider when none is named, and whether it is made yet.
+    makes: Range<usize>,
+    maker: OnceLock<Option<Rule>>,
     index: OnceLock<Index>,
 }
 
@@ -66,7 +67,7 @@ impl Catalogue {
         static TABLE: OnceLock<Catalogue> = OnceLock::new();
         // A test reads all of it, so the empty table is never used; unknown costs are its honest meaning.
         TABLE.get_or_init(|| {
-            Self::split(Cow::Borrowed(EMBEDDED), RowSource::Catalogue).unwrap_or_else(|| Self::none())
+            Self::split(Cow::Borrowed(EMBEDDED), RowSource::Catalogue).unwrap_or_else(Self::none)
         })
     }
 
@@ -76,7 +77,9 @@ impl Catalogue {
         for provider in &catalogue.providers {
             let lines = catalogue.text[provider.part.clone()].lines().count() - 1;
             let index = catalogue.index(provider);
-            let valid = index.models.len() == lines
+            let makes = &catalogue.text[provider.makes.clone()];
+            let valid = (makes.is_empty() || Rule::read(makes).is_some())
+                && index.models.len() == lines
                 && index.models.iter().all(|slot| {
                     let line = ModelLine::split(&catalogue.text[slot.line.clone()]);
                     line.is_some_and(|line| {
@@ -105,9 +108,11 @@ impl Catalogue {
         for part in starts.iter().zip(ends).map(|(start, end)| *start..end) {
             let head = text[part.clone()].lines().next()?;
             let mut fields = head.split('\t');
-            let (id, _, makes) = (fields.next()?, fields.next()?, fields.next()?);
-            let makes = if makes.is_empty() { None } else { Some(Rule::read(makes)?) };
-            providers.push(Provider { id: unescape(id)?, part, makes, index: OnceLock::new() });
+            let (id, name, makes) = (fields.next()?, fields.next()?, fields.next()?);
+            let start = part.start + id.len() + name.len() + 2;
+            let makes = start..start + makes.len();
+            let (maker, index) = (OnceLock::new(), OnceLock::new());
+            providers.push(Provider { id: unescape(id)?, part, makes, maker, index });
         }
         Some(Self { source, text, providers })
     }
@@ -180,7 +185,10 @@ impl Catalogue {
     }
 
     fn maker(&self, name: &str) -> Option<usize> {
-        self.providers.iter().position(|own| own.makes.as_ref().is_some_and(|rule| rule.matches(name)))
+        self.providers.iter().position(|own| {
+            let rule = own.maker.get_or_init(|| Rule::read(&self.text[own.makes.clone()]));
+            rule.as_ref().is_some_and(|rule| rule.matches(name))
+        })
     }
 
     fn named(&self, at: usize, name: &str, stripped: Option<&str>) -> Option<CatalogueModel<'_>> {

@@ -1,12 +1,12 @@
 //! The compact text of a catalogue and the rows made of it.
 //!
-//! A first line names format and origin; then come the providers, each a paragraph. Its first line holds id, name,
-//! rule of the models it makes and rule of its own other names; each further line is a model: id, name, context
-//! window, rule (none: the id alone), prices, flags, separated by tabs. Prices are spans separated by `;`.
-//! A span may begin with its condition: `@2026-03-13` from a day on, `#1800000-59400000` in hours of the day (ms),
-//! `!batch@2026-10-14` for a service tier; the last span that holds wins. Then `i1.25>200000:2.5` is input at 1.25
-//! dollars a million and 2.5 above 200,000 tokens; `o` is output, `r`, `w`, `h` cache read and writes (5 min, 1 h),
-//! `t` reasoning, `s` and `q` dollars for a search and a request.
+//! A first line names format and origin; then come the providers, each a paragraph. Its first line holds id, name
+//! and the rule of the models it makes; each further line is a model: id, name, context window, rule (none: the id
+//! alone), prices, flags, separated by tabs. Prices are spans separated by `;`. A span may begin with its condition:
+//! `@2026-03-13` from a day on, `#1800000-59400000` in hours of the day (ms), `!batch@2026-10-14` for a service tier;
+//! the last span that holds wins. Then `i1.25>200000:2.5` is input at 1.25 dollars a million and 2.5 above 200,000
+//! tokens; `o` is output, `r`, `w`, `h` cache read and writes (5 min, 1 h), `t` reasoning, `s` and `q` dollars for
+//! a search and a request.
 
 use std::fmt::Write as _;
 

@@ -3,7 +3,8 @@
 //! The file is validated whole: a number, date or rule that is not valid refuses it, and the error names provider,
 //! model and field. Kept are the token classes of text, prices per web search and per request, tiers, dates, hours
 //! and service tiers; prices of what is not metered (audio, images, pages, characters, citations, searches in a
-//! store) and of circumstances that no tool reports (route, kind of search) are left out. Reads no file itself.
+//! store) and of circumstances that no tool reports (route, kind of search) are left out, and so are the rules by
+//! which a provider borrows another's prices: a reseller's price is not the maker's. Reads no file itself.
 
 use serde_json::{Map, Value};
 
@@ -93,11 +94,9 @@ fn write_provider(
     escape_field(&id.to_lowercase(), out);
     out.push('\t');
     escape_field(place.text(fields, "name")?.unwrap_or_default(), out);
-    for field in ["model_match", "provider_match"] {
-        out.push('\t');
-        if let Some(rule) = present(fields, field) {
-            place.rule(rule, field, 0)?.write(out);
-        }
+    out.push('\t');
+    if let Some(rule) = present(fields, "model_match") {
+        place.rule(rule, "model_match", 0)?.write(out);
     }
     out.push('\n');
     let models = fields.get("models").and_then(Value::as_array);
