@@ -1,9 +1,13 @@
 //! The command line: one struct a verb, the doc comments are the help texts.
 
+mod cost;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use cost::{Cost, CostBy, CostVerb, Period, Span, Stats, StatsBy};
 
 /// Runs LLM tools: routes, streams, meters, stops, and loses nothing.
 #[derive(Debug, Parser)]
@@ -41,6 +45,10 @@ pub enum Verb {
     Queue(QueueArgs),
     /// Shows budgets, and changes the cost limit of an operation.
     Budget(BudgetArgs),
+    /// Says what was spent: today, this week, this month and in all, by model or whatever you ask for.
+    Cost(Cost),
+    /// Says how models, tools and agents do: how often, how well, how fast, how dear.
+    Stats(Stats),
     /// Prints events.
     Events(Events),
     /// Publishes an event of your own.

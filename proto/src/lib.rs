@@ -17,6 +17,7 @@ pub mod price;
 pub mod process;
 pub mod redact;
 pub mod state;
+pub mod stats;
 pub mod time;
 pub mod usage;
 

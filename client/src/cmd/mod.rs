@@ -2,6 +2,7 @@
 
 mod attach;
 mod budget;
+mod cost;
 mod daemon;
 mod dashboard;
 mod emit;
@@ -14,6 +15,7 @@ mod queue;
 mod retry;
 mod route;
 mod show;
+mod stats;
 mod stop;
 mod suspend;
 
@@ -51,6 +53,8 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Retry(args) => retry::run(&paths, args).await,
             Verb::Queue(args) => queue::run(&paths, args).await,
             Verb::Budget(args) => budget::run(&paths, args).await,
+            Verb::Cost(args) => cost::run(&paths, args).await,
+            Verb::Stats(args) => stats::run(&paths, args).await,
             Verb::Events(args) => events::run(&paths, args).await,
             Verb::Emit(args) => emit::run(&paths, args).await,
             Verb::Route(args) => route::run(&paths, *args).await,

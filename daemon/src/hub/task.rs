@@ -183,7 +183,11 @@ impl HubTask {
                 let acts = self.money.submit(*submission);
                 self.carry_out(acts);
             }
-            Message::Facts { query, reply } => drop(reply.send(self.money.facts(&query))),
+            Message::Facts { query, reply } => {
+                let mut facts = self.money.facts(&query);
+                facts.history = llmctl_proto::stats::history(self.state.operations.values());
+                let _ = reply.send(facts);
+            }
             Message::Queue { reply } => drop(reply.send(self.money.queue())),
             Message::ChangeQueue { id, priority, held, reply } => {
                 let acts = self.money.change(&id, priority, held);

@@ -5,6 +5,7 @@
 
 mod days;
 mod last_seen;
+pub mod report;
 mod row;
 
 pub use days::*;
