@@ -106,6 +106,7 @@ const usage = (t) => ({
   cache_write_1h: count(t?.cache_write_1h),
   output: count(t?.output),
   reasoning: count(t?.reasoning),
+  web_searches: count(t?.web_searches),
 });
 
 /** The fields that `Spend` flattens into its event. @param {any} e */

@@ -2,13 +2,14 @@
 // The shapes of the projection, as the daemon serialises them.
 
 /**
- * @typedef {object} Usage Tokens in disjoint classes; `reasoning` is part of `output`.
+ * @typedef {object} Usage Tokens in disjoint classes; `reasoning` is part of `output`, `web_searches` are calls.
  * @property {number} input
  * @property {number} cache_read
  * @property {number} cache_write_5m
  * @property {number} cache_write_1h
  * @property {number} output
  * @property {number} reasoning
+ * @property {number} web_searches
  *
  * @typedef {'submitted'|'queued'|'running'|'paused'|'stopping'|'detached'|'complete'|'error'|'stopped'|'refused'|'lost'} OperationState
  *

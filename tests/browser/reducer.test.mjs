@@ -17,7 +17,7 @@ const event = (type, data, at = AT) => ({ v: 1, epoch: '9f3a1c2e', seq: ++seq, a
 const fold = (...events) => applyAll(initial(), events);
 const only = (state, id = ID) => state.operations.get(id);
 
-const USAGE = { input: 10, cache_read: 20, cache_write_5m: 3, cache_write_1h: 2, output: 5, reasoning: 4 };
+const USAGE = { input: 10, cache_read: 20, cache_write_5m: 3, cache_write_1h: 2, output: 5, reasoning: 4, web_searches: 1 };
 const SPEND = { tokens: USAGE, usage_source: 'reported', cost_nano_usd: 1_500, cost_basis: 'computed', reported_cost_nano_usd: null };
 const PARTIAL = { dir_name: ID, files: [{ name: 'stdout', bytes: 7 }] };
 const start = (more = {}) =>
