@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli_config::{ConfigArgs, ConfigFlags, ListArgs, ModelsArgs};
+
 /// Runs LLM tools: routes, streams, meters, stops, and loses nothing.
 #[derive(Debug, Parser)]
 #[command(name = "llmctl", version, propagate_version = true, max_term_width = 100)]
@@ -12,6 +14,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub config: ConfigFlags,
 }
 
 /// The verbs.
@@ -41,6 +46,14 @@ pub enum Verb {
     Events(Events),
     /// Publishes an event of your own.
     Emit(Emit),
+    /// Shows, checks and changes the configuration.
+    Config(ConfigArgs),
+    /// Lists tools, whether they can be used now, and why not.
+    Tools(ListArgs),
+    /// Lists models: provider, window, price, who offers them.
+    Models(ModelsArgs),
+    /// Lists agents, and whom they would work with now.
+    Agents(ListArgs),
     /// Starts, stops and describes the daemon.
     Daemon(DaemonArgs),
     /// Starts, stops and opens the dashboard in the browser.

@@ -1,7 +1,9 @@
 //! The library behind `llmctl`: tools, providers, routing, the runner and the verbs.
 
 pub mod cli;
+pub mod cli_config;
 pub mod cmd;
+pub mod config;
 pub mod error;
 pub mod execute;
 pub mod link;

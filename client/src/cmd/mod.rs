@@ -1,6 +1,8 @@
 //! One file a verb.
 
+mod agents;
 mod attach;
+mod config;
 mod daemon;
 mod dashboard;
 mod emit;
@@ -8,11 +10,13 @@ mod events;
 mod execute;
 mod find;
 mod logs;
+mod models;
 mod ps;
 mod retry;
 mod show;
 mod stop;
 mod suspend;
+mod tools;
 
 use clap::CommandFactory as _;
 use llmctl_proto::paths::Paths;
@@ -48,6 +52,10 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Retry(args) => retry::run(&paths, args).await,
             Verb::Events(args) => events::run(&paths, args).await,
             Verb::Emit(args) => emit::run(&paths, args).await,
+            Verb::Config(args) => config::run(&paths, &cli.config, args.verb).await,
+            Verb::Tools(args) => tools::run(&paths, &cli.config, &args),
+            Verb::Models(args) => models::run(&paths, &cli.config, &args),
+            Verb::Agents(args) => agents::run(&paths, &cli.config, &args),
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,
             Verb::RunDetached => execute::run_detached(&paths).await,

@@ -211,7 +211,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 
 /// Finds the first of these programs; a name with a slash is a path. A file that is there but cannot be run is
 /// named, unless a later place has one that can.
-fn find_any(names: &[&str]) -> Result<PathBuf, Reason> {
+pub(crate) fn find_any(names: &[&str]) -> Result<PathBuf, Reason> {
     let dirs: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     let mut unusable = None;
@@ -233,7 +233,7 @@ fn find_any(names: &[&str]) -> Result<PathBuf, Reason> {
     Err(unusable.unwrap_or_else(nowhere))
 }
 
-fn usable_program(path: &Path) -> Result<(), Reason> {
+pub(crate) fn usable_program(path: &Path) -> Result<(), Reason> {
     match path.metadata() {
         Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o111 != 0 => Ok(()),
         Ok(meta) if meta.is_file() => {

@@ -4,7 +4,7 @@
 //! practice model. Every candidate is listed with its reason, for or against.
 
 pub mod facts;
-mod login;
+pub(crate) mod login;
 mod names;
 pub mod templates;
 
