@@ -42,6 +42,10 @@ pub enum Verb {
     Resume(One),
     /// Runs an operation's prompt again, as a new operation.
     Retry(Retry),
+    /// Shows who waits for a place, and changes the order.
+    Queue(QueueArgs),
+    /// Shows budgets, and changes the cost limit of an operation.
+    Budget(BudgetArgs),
     /// Prints events.
     Events(Events),
     /// Publishes an event of your own.
@@ -54,6 +58,8 @@ pub enum Verb {
     Models(ModelsArgs),
     /// Lists agents, and whom they would work with now.
     Agents(ListArgs),
+    /// Says which tool and model would take a prompt, and why; and why a past operation went where it did.
+    Route(Box<crate::cli_route::RouteArgs>),
     /// Starts, stops and describes the daemon.
     Daemon(DaemonArgs),
     /// Starts, stops and opens the dashboard in the browser.
@@ -95,6 +101,36 @@ pub struct Execute {
     /// Stops, with the partial result, after this time: 90s, 10m, 2h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// Policy with the budgets and rules to run under.
+    #[arg(long, env = "LLMCTL_POLICY")]
+    pub policy: Option<String>,
+    /// Only tools with this capability; may be given several times.
+    #[arg(long, value_name = "CAPABILITY")]
+    pub require: Vec<String>,
+    /// Others may take over from the model or tool that was named.
+    #[arg(long)]
+    pub fallback: bool,
+    /// Goes on with another attempt even when a part of an answer was already shown.
+    #[arg(long)]
+    pub retry_after_output: bool,
+    /// Why it is worth its price; kept with the operation.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Runs although a hard budget refuses; the reason is recorded.
+    #[arg(long, requires = "reason")]
+    pub force: bool,
+    /// Asks nothing: soft budgets only warn.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Waits for a rate limit however long it lasts.
+    #[arg(long)]
+    pub wait: bool,
+    /// Place in the queue: -100 to 100, higher first.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-100..=100))]
+    pub priority: i32,
+    /// Queues it and holds it back until `llmctl queue release`.
+    #[arg(long)]
+    pub hold: bool,
     /// Working directory of the tool.
     #[arg(short = 'C', long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
@@ -244,6 +280,68 @@ pub struct Retry {
     pub no_daemon: bool,
 }
 
+/// `llmctl queue`.
+#[derive(Debug, Args)]
+pub struct QueueArgs {
+    /// What to do; lists the queue when nothing is said.
+    #[command(subcommand)]
+    pub verb: Option<QueueVerb>,
+    /// JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Verbs on the queue.
+#[derive(Debug, Subcommand)]
+pub enum QueueVerb {
+    /// Changes the priority of a queued operation.
+    Priority {
+        /// Operation: any unique prefix of its id.
+        id: String,
+        /// -100 to 100, higher first.
+        #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-100..=100))]
+        priority: i32,
+    },
+    /// Holds a queued operation back.
+    Hold(One),
+    /// Lets a held operation go on.
+    Release(One),
+}
+
+/// `llmctl budget`.
+#[derive(Debug, Args)]
+pub struct BudgetArgs {
+    /// What to do; shows the budgets when nothing is said.
+    #[command(subcommand)]
+    pub verb: Option<BudgetVerb>,
+    /// Policy whose budgets are shown.
+    #[arg(long, env = "LLMCTL_POLICY")]
+    pub policy: Option<String>,
+    /// JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Verbs on budgets.
+#[derive(Debug, Subcommand)]
+pub enum BudgetVerb {
+    /// Changes the cost limit of an operation that has not ended.
+    Set {
+        /// Operation: any unique prefix of its id.
+        id: String,
+        /// US dollars, such as 0.50; `none` lifts the limit.
+        #[arg(long, value_name = "USD", value_parser = parse_limit)]
+        max_cost: Limit,
+    },
+}
+
+/// A cost limit that may be lifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(
+    /// Nano-dollars; none is no limit.
+    pub Option<i64>,
+);
+
 /// `llmctl events`.
 #[derive(Debug, Args)]
 pub struct Events {
@@ -357,6 +455,10 @@ fn parse_usd(text: &str) -> Result<i64, String> {
         return Err("a limit must be more than zero".into());
     }
     Ok(amount.nano())
+}
+
+fn parse_limit(text: &str) -> Result<Limit, String> {
+    if text == "none" { Ok(Limit(None)) } else { parse_usd(text).map(|nano| Limit(Some(nano))) }
 }
 
 /// Reads `90`, `90s`, `10m`, `2h`, `7d`, `500ms`, and sums such as `1h30m`.

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod cli_config;
+pub mod cli_route;
 pub mod cmd;
 pub mod config;
 pub mod error;

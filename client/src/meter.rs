@@ -4,6 +4,7 @@
 //! lowered. What nobody reported is unknown, which is not zero. Pure: time and prices are passed in, nothing is read.
 
 mod cost;
+mod ledger;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub use cost::{Drift, MeterRow};
 const MAX_MESSAGES: usize = 4096;
 /// Models kept apart; tokens of further ones have no price.
 const MAX_MODELS: usize = 256;
+/// Tenths of a byte of a prompt that count as one token, while nothing better is known.
+const TENTHS_PER_INPUT_TOKEN: u64 = 36;
 /// Bytes of text that count as one token, while nothing better is known.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -50,6 +53,8 @@ pub struct Meter {
     /// A provider answered a request with a refusal, which costs nothing.
     refused: bool,
     closed: Option<bool>,
+    /// Size of the prompt, where nothing else goes into the request.
+    prompt_bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -87,6 +92,7 @@ impl Meter {
             worked: false,
             refused: false,
             closed: None,
+            prompt_bytes: None,
         }
     }
 
@@ -98,6 +104,11 @@ impl Meter {
     /// The model costs nothing: a local server or the practice model.
     pub fn set_free(&mut self) {
         self.free = true;
+    }
+
+    /// The request is this prompt and nothing else, so its input can be estimated until it is reported.
+    pub fn set_prompt_bytes(&mut self, bytes: u64) {
+        self.prompt_bytes = Some(bytes);
     }
 
     /// Reported costs come from whoever charges them, so they win over what we compute.
@@ -204,9 +215,11 @@ impl Meter {
     /// Tokens as they are shown, with our own estimate while the stream is open.
     fn tokens(&self) -> (Usage, UsageSource) {
         let guess = self.estimate();
-        let tokens = self.parts(0).iter().fold(Usage::default(), |sum, part| sum.plus(&part.usage));
+        let tokens = self.parts(guess).iter().fold(Usage::default(), |sum, part| sum.plus(&part.usage));
         if guess > 0 {
-            return (tokens.plus(&Usage { output: guess, ..Usage::default() }), UsageSource::Estimated);
+            // What was cut off is partial as soon as a part of it was reported.
+            let cut = self.closed.is_some() && self.has_reports();
+            return (tokens, if cut { UsageSource::Partial } else { UsageSource::Estimated });
         }
         if tokens.is_zero() {
             return (tokens, UsageSource::None);
@@ -217,9 +230,20 @@ impl Meter {
         (tokens, source)
     }
 
-    /// Output tokens that text promises beyond what was reported; none once the attempt is closed.
+    /// Whether anybody has reported tokens.
+    fn has_reports(&self) -> bool {
+        !(self.totals.is_empty() && self.messages.is_empty() && self.settled.is_empty())
+    }
+
+    /// Input tokens that nobody has reported, of a request that holds the prompt alone.
+    fn assumed_input(&self) -> u64 {
+        let bytes = self.prompt_bytes.filter(|_| !self.has_reports()).unwrap_or(0);
+        bytes.saturating_mul(10).div_ceil(TENTHS_PER_INPUT_TOKEN)
+    }
+
+    /// Output tokens that text promises beyond what was reported; none once the stream has said that it is over.
     fn estimate(&self) -> u64 {
-        if self.closed.is_some() {
+        if self.closed == Some(true) {
             return 0;
         }
         let open = self.messages.last().filter(|m| !m.complete).map_or(0, |m| m.usage.output);

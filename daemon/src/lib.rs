@@ -1,5 +1,6 @@
 //! The library behind `llmctld`: hub and store in the middle, control, gateway and adopter around them.
 
+pub mod admit;
 pub mod adopt;
 pub mod control;
 pub mod health;

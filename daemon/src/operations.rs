@@ -154,7 +154,7 @@ impl Operations {
             let text = format!("operation {id} has already ended ({})", operation.state.as_str());
             return Err(VerbError::of("operation_ended", text, operation.as_ref().clone()));
         }
-        let ended = self.hub.wait_for(id.clone(), OperationState::is_final);
+        let ended = self.hub.wait_for(id.clone(), Box::new(|operation| operation.state.is_final()));
         if self.hub.direct(id.clone(), Directive::Stop(order.clone())).await? {
             // A runner that was suspended at its terminal hears nothing until it goes on.
             let runner = OperationDir::of(&self.paths, id).read().ok().map(|file| file.runner);
@@ -189,6 +189,9 @@ impl Operations {
     /// Not found, not running, not possible for its kind, or it did not happen in time.
     pub async fn suspend(&self, id: &OperationId, suspend: bool) -> Result<Operation, VerbError> {
         let operation = self.get(id.as_str()).await?;
+        if operation.state == OperationState::Queued {
+            return self.change_queue(id, None, Some(suspend)).await;
+        }
         let wanted: fn(OperationState) -> bool = if suspend {
             |state| state == OperationState::Paused || state.is_final()
         } else {
@@ -206,7 +209,7 @@ impl Operations {
             let text = format!("operation {id} is a provider's answer, which cannot be suspended");
             return Err(VerbError::of("not_pausable", text, operation.as_ref().clone()));
         }
-        let done = self.hub.wait_for(id.clone(), wanted);
+        let done = self.hub.wait_for(id.clone(), Box::new(move |operation| wanted(operation.state)));
         if !self.hub.direct(id.clone(), Directive::Suspend(suspend)).await? {
             self.lay_down(id, if suspend { &Wish::Pause } else { &Wish::Resume }).await?;
             // Without a link the runner's journal alone says that it follows.
@@ -218,6 +221,73 @@ impl Operations {
         match tokio::time::timeout(SUSPEND_WAIT, done).await {
             Ok(operation) => Ok(operation?),
             Err(_) => {
+                let text = format!("operation {id} did not follow within {} s", SUSPEND_WAIT.as_secs());
+                Err(VerbError::of("timeout", text, operation.as_ref().clone()))
+            }
+        }
+    }
+
+    /// Changes the place of a queued operation, and waits until it is so.
+    ///
+    /// # Errors
+    /// Not found, not queued, or its runner does not follow.
+    pub async fn change_queue(
+        &self,
+        id: &OperationId,
+        priority: Option<i32>,
+        held: Option<bool>,
+    ) -> Result<Operation, VerbError> {
+        let operation = self.get(id.as_str()).await?;
+        let done = move |operation: &Operation| match &operation.queue {
+            Some(place) => {
+                priority.is_none_or(|wanted| place.priority == wanted)
+                    && held.is_none_or(|wanted| place.held == wanted)
+            }
+            // It has left the queue: started or ended.
+            None => operation.state != OperationState::Submitted,
+        };
+        let follows = self.hub.wait_for(id.clone(), Box::new(done));
+        if !self.hub.change_queue(id.clone(), priority, held).await? {
+            let text = format!("operation {id} is {}, not queued", operation.state.as_str());
+            return Err(VerbError::of("wrong_state", text, operation.as_ref().clone()));
+        }
+        self.in_time(id, follows).await
+    }
+
+    /// Changes the cost limit of an operation that has not ended, and waits until its runner has it.
+    ///
+    /// # Errors
+    /// Not found, ended, shared budgets do not carry it, or its runner cannot be reached.
+    pub async fn set_budget(&self, id: &OperationId, limit: Option<i64>) -> Result<Operation, VerbError> {
+        let operation = self.get(id.as_str()).await?;
+        if operation.state.is_final() {
+            let text = format!("operation {id} has already ended ({})", operation.state.as_str());
+            return Err(VerbError::of("operation_ended", text, operation.as_ref().clone()));
+        }
+        let done =
+            move |operation: &Operation| operation.max_cost_nano_usd == limit || operation.state.is_final();
+        let follows = self.hub.wait_for(id.clone(), Box::new(done));
+        match self.hub.set_budget(id.clone(), limit).await? {
+            Ok(true) => self.in_time(id, follows).await,
+            Ok(false) => {
+                let text = format!("the runner of operation {id} cannot be reached");
+                Err(VerbError::of("runner_gone", text, operation.as_ref().clone()))
+            }
+            Err(refusal) => {
+                Err(VerbError::of("budget_refused", refusal.sentence(), operation.as_ref().clone()))
+            }
+        }
+    }
+
+    async fn in_time(
+        &self,
+        id: &OperationId,
+        follows: impl Future<Output = Result<Operation, HubError>>,
+    ) -> Result<Operation, VerbError> {
+        match tokio::time::timeout(SUSPEND_WAIT, follows).await {
+            Ok(operation) => Ok(operation?),
+            Err(_) => {
+                let operation = self.get(id.as_str()).await?;
                 let text = format!("operation {id} did not follow within {} s", SUSPEND_WAIT.as_secs());
                 Err(VerbError::of("timeout", text, operation.as_ref().clone()))
             }

@@ -160,7 +160,7 @@ pub async fn run(
     let previous_end = recovered.previous_end;
     // A database that was damaged or is new says nothing of what the journals hold.
     let rebuild = recovered.rebuilt_from.is_some() || previous_end == "first";
-    let hub = Hub::spawn(recovered, store.clone(), &hub_tracker);
+    let hub = Hub::spawn(recovered, store.clone(), settings.concurrency.clone(), &hub_tracker);
     let adopt = Deps {
         hub: hub.clone(),
         store: store.clone(),

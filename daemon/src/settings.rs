@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use llmctl_proto::config::Concurrency;
+
 use crate::store::Retention;
 
 /// Settings of one daemon.
@@ -9,6 +11,8 @@ use crate::store::Retention;
 pub struct Settings {
     /// What is kept and for how long.
     pub retention: Retention,
+    /// How many operations run at once.
+    pub concurrency: Concurrency,
 }
 
 /// An environment variable that cannot be used.
@@ -31,7 +35,8 @@ impl Settings {
             output_days: number(var, "LLMCTL_DAEMON__RETENTION__OUTPUT_DAYS", default.output_days)?,
             output_max_mb: number(var, "LLMCTL_DAEMON__RETENTION__OUTPUT_MAX_MB", default.output_max_mb)?,
         };
-        Ok(Self { retention })
+        let total = number(var, "LLMCTL_DAEMON__CONCURRENCY__TOTAL", Concurrency::default().total)?;
+        Ok(Self { retention, concurrency: Concurrency { total, ..Concurrency::default() } })
     }
 }
 

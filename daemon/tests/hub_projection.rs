@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
+use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::{
     Envelope, Event, ExecutionCompleted, ExecutionDetached, ExecutionFailed, ExecutionLost,
     ExecutionProgress, ExecutionStarted, Mode, OtherEvent, Phase, PromptInfo, RunState, Spend, ToolInvoked,
@@ -213,7 +214,12 @@ impl Daemon {
     fn open(dir: &Path) -> Self {
         let (store, recovered, thread) = Store::open(dir.join("telemetry.redb")).expect("the store opens");
         let tracker = TaskTracker::new();
-        Self { hub: Hub::spawn(recovered, store.clone(), &tracker), store, tracker, thread }
+        Self {
+            hub: Hub::spawn(recovered, store.clone(), Concurrency::default(), &tracker),
+            store,
+            tracker,
+            thread,
+        }
     }
 
     async fn end(self) {

@@ -466,6 +466,7 @@ impl Operation {
                 self.partial.clone_from(&e.partial);
                 self.end(OperationState::Lost, at);
             }
+            Event::BudgetChanged(e) => self.max_cost_nano_usd = e.max_cost_nano_usd,
             Event::ExecutionOutput(_)
             | Event::BudgetRefused(_)
             | Event::CostUpdate(_)

@@ -26,6 +26,17 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Nothing.
+    pub const ZERO: Self = Self {
+        input: 0,
+        cache_read: 0,
+        cache_write_5m: 0,
+        cache_write_1h: 0,
+        output: 0,
+        reasoning: 0,
+        web_searches: 0,
+    };
+
     /// The sum of the five disjoint classes, saturating.
     pub fn total(&self) -> u64 {
         self.input
@@ -38,6 +49,20 @@ impl Usage {
     /// Whether no class has a token and nothing was called.
     pub fn is_zero(&self) -> bool {
         self.total() == 0 && self.web_searches == 0
+    }
+
+    /// Class by class difference, saturating.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(other.input),
+            cache_read: self.cache_read.saturating_sub(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_sub(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_sub(other.cache_write_1h),
+            output: self.output.saturating_sub(other.output),
+            reasoning: self.reasoning.saturating_sub(other.reasoning),
+            web_searches: self.web_searches.saturating_sub(other.web_searches),
+        }
     }
 
     /// Class by class sum, saturating.
@@ -68,4 +93,18 @@ pub enum UsageSource {
     Partial,
     /// The tool's or provider's closing figure.
     Reported,
+}
+
+impl UsageSource {
+    /// The source that promises less.
+    #[must_use]
+    pub fn weaker(self, other: Self) -> Self {
+        let rank = |source| match source {
+            Self::Reported => 0,
+            Self::Partial => 1,
+            Self::Estimated => 2,
+            Self::None => 3,
+        };
+        if rank(self) >= rank(other) { self } else { other }
+    }
 }

@@ -39,6 +39,7 @@ const OF_OPERATIONS = new Set([
   'tool.response',
   'cost.recorded',
   'budget.refused',
+  'budget.changed',
 ]);
 
 /** Whether it is the closing event as a runner writes it; only these correct `lost`. @param {Envelope} envelope */
@@ -321,6 +322,7 @@ const CHANGES = {
     drift: op.drift || orNull(e.drift) !== null,
     attempts: firstWith(op.attempts, count(e.attempt), { cost_nano_usd: orNull(e.cost_nano_usd) }),
   }),
+  'budget.changed': (_op, e) => ({ max_cost_nano_usd: orNull(e.max_cost_nano_usd) }),
   'budget.refused': (op, e, at) =>
     e.action === 'refuse'
       ? {

@@ -17,6 +17,7 @@ const STATES = {
   complete: { label: 'Complete', tone: 'green', icon: 'complete' },
   error: { label: 'Error', tone: 'red', icon: 'error' },
   stopped: { label: 'Stopped', tone: 'grey', icon: 'stopped' },
+  refused: { label: 'Refused', tone: 'orange', icon: 'stopped' },
   lost: { label: 'Lost', tone: 'rose', icon: 'lost' },
 };
 
@@ -53,6 +54,20 @@ const BASES = {
   reported: 'As the tool reported it; llmctl has no price for this model',
   unknown: 'Nobody knows: no price, and the tool reported none',
 };
+
+/** Why an operation waits, for people. @type {Record<string, string>} */
+const WAITS = {
+  concurrency: 'all places are taken',
+  rate_limit: 'a rate limit is reached',
+  held: 'held back',
+};
+
+/** Its place in the queue and why it waits. @param {NonNullable<Operation['queue']>} place */
+export function placeText(place) {
+  const why = WAITS[place.reason] ?? place.reason;
+  const limit = place.limit === null ? '' : ` (${place.limit})`;
+  return `Place ${place.position}: ${why}${limit}`;
+}
 
 /** @param {string} basis */
 export const basisText = (basis) => BASES[basis] ?? BASES.unknown;

@@ -13,7 +13,7 @@ const NOTICES = 4;
 /**
  * @typedef {import('./state.js').State} State
  * @typedef {import('./state.js').Operation} Operation
- * @typedef {'all'|'active'|'complete'|'error'|'stopped'|'lost'} Group
+ * @typedef {'all'|'active'|'complete'|'error'|'stopped'|'refused'|'lost'} Group
  * @typedef {{kind: 'starting'|'open'|'none'|'refused', message: string}} Session
  * @typedef {{id: number, text: string, hint: string, tone: 'error'|'info'}} Notice
  * @typedef {object} Extra What only `GET /api/operations/{id}` gives.

@@ -7,6 +7,7 @@
 pub mod fake;
 pub mod http;
 pub mod local_model;
+pub mod paid;
 pub mod price;
 pub mod proc;
 pub mod provider;

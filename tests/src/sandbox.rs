@@ -89,6 +89,19 @@ impl Sandbox {
         put(&self.project().join(relative), content.as_ref())
     }
 
+    /// Writes a file of the user's configuration.
+    ///
+    /// # Panics
+    /// It cannot be written.
+    #[track_caller]
+    pub fn configure(&self, name: &str, yaml: &str) -> PathBuf {
+        let path = self.path("config/llmctl").join(name);
+        let written =
+            std::fs::create_dir_all(self.path("config/llmctl")).and_then(|()| std::fs::write(&path, yaml));
+        written.unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        path
+    }
+
     /// A program with this environment, in the project directory.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);

@@ -179,7 +179,7 @@ fn an_empty_machine_practises_and_says_so() {
     let pieces = Usage { output: end.spend.tokens.output, ..end.spend.tokens };
     assert!(pieces.output > 50);
     let dry = sandbox.run(&["execute", "--prompt-text", "x", "--dry-run"], LONG).expect_code(0);
-    assert!(dry.stdout_text().starts_with("would use practice"), "{}", dry.stdout_text());
+    assert!(dry.stdout_text().starts_with("selected  practice "), "{}", dry.stdout_text());
 }
 
 #[test]

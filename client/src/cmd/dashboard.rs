@@ -96,7 +96,7 @@ fn show_in_browser(paths: &Paths, url: &str) -> Result<bool, CliError> {
     if !has_display && cfg!(target_os = "linux") {
         return Ok(false);
     }
-    let Some(opener) = OPENERS.iter().find_map(|name| crate::route::facts::find_program(name)) else {
+    let Some(opener) = OPENERS.iter().find_map(|name| crate::route::gather::find_program(name)) else {
         return Ok(false);
     };
     let page = paths.runtime.join("open.html");

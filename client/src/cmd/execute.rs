@@ -4,19 +4,20 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use llmctl_proto::event::Verdict;
+use llmctl_proto::config::Overrides;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::paths::Paths;
 use llmctl_proto::process::{DETACHED_VARIABLE, TAG_VARIABLE};
 use serde::{Deserialize, Serialize};
 
-use super::{print, println};
+use super::println;
 use crate::cli;
+use crate::cli_config::ConfigFlags;
 use crate::error::{CliError, Exit, Outcome};
 use crate::execute::prompt::{Prompt, Source};
 use crate::execute::request::ExecuteRequest;
 use crate::execute::{self, Mode, Options, Show, millis};
-use crate::term::{Table, one_line};
+use crate::route::preview;
 
 /// What a detached runner gets on its standard input, before the prompt.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ struct Handover {
     no_daemon: bool,
 }
 
-pub(super) async fn run(paths: &Paths, args: cli::Execute) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: cli::Execute) -> Outcome {
     let source = match (&args.prompt, &args.prompt_text) {
         (_, Some(text)) => Source::Text(text.clone()),
         (Some(value), None) => Source::parse(value)?,
@@ -45,9 +46,22 @@ pub(super) async fn run(paths: &Paths, args: cli::Execute) -> Outcome {
         retry_of: None,
         prompt_file: prompt.file.clone(),
         prompt_sha256: prompt.info().sha256,
+        policy: args.policy,
+        require: args.require,
+        project: None,
+        task_id: None,
+        fallback: args.fallback,
+        retry_after_output: args.retry_after_output,
+        reason: args.reason,
+        force: args.force,
+        yes: args.yes,
+        wait: args.wait,
+        priority: args.priority,
+        hold: args.hold,
+        overrides: Overrides::from(flags),
     };
     if args.dry_run {
-        return dry_run(paths, &request, args.json).await;
+        return dry_run(paths, &request, prompt.text.len() as u64, args.json).await;
     }
     let run = Run {
         detach: args.detach,
@@ -97,43 +111,9 @@ fn working_directory(given: Option<PathBuf>) -> Result<PathBuf, CliError> {
     }
 }
 
-async fn dry_run(paths: &Paths, request: &ExecuteRequest, json: bool) -> Outcome {
-    let (decision, _, decided_us) = execute::decide(paths, request).await?;
-    let exit = if decision.chosen.is_some() { Exit::Ok } else { Exit::Refused };
-    if json {
-        let value = serde_json::json!({
-            "requested": decision.requested,
-            "selected": decision.selected,
-            "candidates": decision.candidates,
-            "omitted": decision.omitted,
-            "decided_us": decided_us,
-        });
-        println(&serde_json::to_string_pretty(&value).unwrap_or_default())?;
-        return Ok(exit);
-    }
-    match &decision.selected {
-        Some(selected) => {
-            let model = selected.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
-            println(&format!("would use {}{model}: {}\n", selected.tool, selected.reason))?;
-        }
-        None => println("nobody can take this operation\n")?,
-    }
-    let mut table = Table::new(&["CANDIDATE", "VERDICT", "WHY"]);
-    for candidate in &decision.candidates {
-        let name = match &candidate.model {
-            Some(model) if *model != candidate.tool => format!("{}:{model}", candidate.tool),
-            _ => candidate.tool.clone(),
-        };
-        let verdict = match candidate.verdict {
-            Verdict::Selected => "selected",
-            Verdict::Standby => "standby",
-            Verdict::Rejected => "rejected",
-        };
-        let why: Vec<&str> = candidate.reasons.iter().map(|reason| reason.text.as_str()).collect();
-        table.row(vec![one_line(&name, 48), verdict.to_owned(), one_line(&why.join("; "), 160)]);
-    }
-    print(&table.render())?;
-    Ok(exit)
+async fn dry_run(paths: &Paths, request: &ExecuteRequest, prompt_bytes: u64, json: bool) -> Outcome {
+    let (decision, _, decided_us) = execute::decide(paths, request, prompt_bytes).await?;
+    preview::print(&decision, decided_us, json)
 }
 
 /// Starts a runner of its own session, waits until the operation has begun, and prints its id.

@@ -2,6 +2,7 @@
 
 mod agents;
 mod attach;
+mod budget;
 mod config;
 mod daemon;
 mod dashboard;
@@ -12,7 +13,9 @@ mod find;
 mod logs;
 mod models;
 mod ps;
+mod queue;
 mod retry;
+mod route;
 mod show;
 mod stop;
 mod suspend;
@@ -41,7 +44,7 @@ pub fn run(cli: Cli) -> Outcome {
         .map_err(|e| CliError::failed("cannot start the runtime").caused_by(e))?;
     let outcome = runtime.block_on(async {
         match cli.verb {
-            Verb::Execute(args) => execute::run(&paths, *args).await,
+            Verb::Execute(args) => execute::run(&paths, &cli.config, *args).await,
             Verb::Ps(args) => ps::run(&paths, args).await,
             Verb::Show(args) => show::run(&paths, &args).await,
             Verb::Logs(args) => logs::run(&paths, &args).await,
@@ -50,12 +53,15 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Pause(args) => suspend::run(&paths, &args.id, true).await,
             Verb::Resume(args) => suspend::run(&paths, &args.id, false).await,
             Verb::Retry(args) => retry::run(&paths, args).await,
+            Verb::Queue(args) => queue::run(&paths, args).await,
+            Verb::Budget(args) => budget::run(&paths, args).await,
             Verb::Events(args) => events::run(&paths, args).await,
             Verb::Emit(args) => emit::run(&paths, args).await,
             Verb::Config(args) => config::run(&paths, &cli.config, args.verb).await,
-            Verb::Tools(args) => tools::run(&paths, &cli.config, &args),
-            Verb::Models(args) => models::run(&paths, &cli.config, &args),
-            Verb::Agents(args) => agents::run(&paths, &cli.config, &args),
+            Verb::Tools(args) => tools::run(&paths, &cli.config, &args).await,
+            Verb::Models(args) => models::run(&paths, &cli.config, &args).await,
+            Verb::Agents(args) => agents::run(&paths, &cli.config, &args).await,
+            Verb::Route(args) => route::run(&paths, *args).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,
             Verb::RunDetached => execute::run_detached(&paths).await,

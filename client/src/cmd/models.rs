@@ -40,13 +40,13 @@ struct Row {
     note: Option<String>,
 }
 
-pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: &ModelsArgs) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: &ModelsArgs) -> Outcome {
     if let Some(ModelsVerb::Update { from }) = &args.verb {
         return update(paths, from);
     }
     let loaded = config::load(paths, flags)?;
     config::notice(&loaded);
-    let rows = rows(&loaded.config, args);
+    let rows = rows(&loaded.config, args).await;
     if args.json {
         let text = serde_json::to_string_pretty(&rows).map_err(|e| CliError::failed(e.to_string()))?;
         println(&text)?;
@@ -76,8 +76,8 @@ pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: &ModelsArgs) -> Outc
 
 /// Models of the configuration and of its tools; every known one if asked for; those of what can be used now if
 /// nothing is configured.
-fn rows(config: &Config, args: &ModelsArgs) -> Vec<Row> {
-    let machine = tools::machine(config);
+async fn rows(config: &Config, args: &ModelsArgs) -> Vec<Row> {
+    let machine = tools::machine(config).await;
     let now = UnixMs::now();
     let offered = config.tools.values().flat_map(|tool| tool.models.iter());
     let mut names: Vec<(String, Option<String>)> = Vec::new();

@@ -77,6 +77,15 @@ fn text(known: &Known) -> String {
     add("because", opt(&o.reason));
     add("agent", opt(&o.agent));
     add("task type", opt(&o.task_type));
+    add("policy", opt(&o.policy));
+    add("project", opt(&o.project));
+    if let Some(place) = &o.queue {
+        let limit = place.limit.as_ref().map(|limit| format!(" ({limit})")).unwrap_or_default();
+        add(
+            "queue",
+            format!("place {}, {}{limit}, priority {}", place.position, place.reason, place.priority),
+        );
+    }
     add("directory", opt(&o.cwd));
     add("command", one_line(&o.command.join(" "), 400));
     add("submitted", o.submitted_at.to_string());
@@ -109,7 +118,26 @@ fn text(known: &Known) -> String {
         },
     );
     if let Some(reported) = o.spend.reported_cost_nano_usd {
-        add("tool says", cost(Some(reported)));
+        let drift = if o.drift { "  (differs from ours; see `llmctl cost explain`)" } else { "" };
+        add("tool says", format!("{}{drift}", cost(Some(reported))));
+    }
+    if let Some(limit) = o.max_cost_nano_usd {
+        add("limit", cost(Some(limit)));
+    }
+    if let Some(reserved) = o.reservation_nano_usd.filter(|_| !o.state.is_final()) {
+        add("reserved", cost(Some(reserved)));
+    }
+    if o.attempts.len() > 1 {
+        for attempt in &o.attempts {
+            let model = attempt.model.as_ref().map(|model| format!(":{model}")).unwrap_or_default();
+            let how = attempt.error_class.as_deref().unwrap_or("ok");
+            let spent = cost(attempt.cost_nano_usd);
+            let name = format!("{}{model}", attempt.tool);
+            add(
+                "attempt",
+                format!("{}  {}  {}  {spent}", attempt.attempt, one_line(&name, 60), one_line(how, 40)),
+            );
+        }
     }
     if let Some(prompt) = &o.prompt {
         let file =

@@ -1,6 +1,6 @@
 //! `llmctl tools`: what could take an operation, whether it can be used now, and why not.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use llmctl_proto::config::{Config, Tool};
 use llmctl_proto::event::Reason;
@@ -11,18 +11,19 @@ use super::{print, println};
 use crate::cli_config::{ConfigFlags, ListArgs};
 use crate::config::{self, safe};
 use crate::error::{CliError, Exit, Outcome};
-use crate::provider::known;
-use crate::route::facts::{find_any, usable_program};
-use crate::route::login;
+use crate::route::gather::gather;
+use crate::route::{Kind, Known, Request, Target};
 use crate::term::{Table, one_line};
-use crate::tool::ToolSpec;
+
+/// Stands in the gathered list for local servers when nothing wanted them.
+const NOT_LOOKED_FOR: &str = "local-servers";
 
 /// One tool as it is on this machine.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Seen {
     /// Its name.
     pub(super) name: String,
-    /// `configured`, `installed` (an adapter without an entry), or `credentials` (a provider).
+    /// `configured`, `installed`, `credentials`, `local_server` or `practice`.
     pub(super) source: &'static str,
     /// Whether an operation could start on it now.
     pub(super) usable: bool,
@@ -42,10 +43,10 @@ pub(super) struct Seen {
     pub(super) note: Option<String>,
 }
 
-pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: &ListArgs) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: &ListArgs) -> Outcome {
     let loaded = config::load(paths, flags)?;
     config::notice(&loaded);
-    let seen = machine(&loaded.config);
+    let seen = machine(&loaded.config).await;
     if args.json {
         let text = serde_json::to_string_pretty(&seen).map_err(|e| CliError::failed(e.to_string()))?;
         println(&text)?;
@@ -75,116 +76,53 @@ pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: &ListArgs) -> Outcom
     Ok(Exit::Ok)
 }
 
-/// Every tool: configured ones in the order of the files, then adapters, then providers.
-pub(super) fn machine(config: &Config) -> Vec<Seen> {
-    let mut seen: Vec<Seen> = config.tools.iter().map(|(name, tool)| configured(name, tool)).collect();
-    for spec in ToolSpec::all() {
-        if !config.tools.contains_key(spec.name) {
-            seen.push(installed(spec));
-        }
-    }
-    for (name, spec) in known::all(&env) {
-        if !config.tools.contains_key(name) {
-            let reason = spec.err().map(|error| Reason::new("credentials_missing", error.to_string()));
-            let provider = known::find(name).map(|entry| entry.price_id.to_owned());
-            seen.push(Seen { provider, ..blank(name, "credentials", reason) });
-        }
-    }
-    seen
+/// Everything that could take an operation, in the order of preference, as routing sees it.
+pub(super) async fn machine(config: &Config) -> Vec<Seen> {
+    let known = gather(config, &Request::default()).await;
+    known
+        .into_iter()
+        .filter(|known| known.fact.tool != NOT_LOOKED_FOR)
+        .map(|known| seen(known, config))
+        .collect()
 }
 
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn blank(name: &str, source: &'static str, reason: Option<Reason>) -> Seen {
+fn seen(known: Known, config: &Config) -> Seen {
+    let fact = known.fact;
+    let entry = config.tools.get(&fact.tool).filter(|_| fact.kind == Kind::Configured);
+    let reason = entry.and_then(against).or(fact.missing).or_else(|| entry.and_then(unset)).or(fact.doubtful);
+    let program = match known.target {
+        Target::Tool { binary, .. } | Target::Template { binary, .. } => binary,
+        Target::Http { .. } | Target::Practice | Target::Nothing => None,
+    };
     Seen {
-        name: name.to_owned(),
-        source,
+        source: fact.kind.as_str(),
         usable: reason.is_none(),
         reason,
-        program: None,
-        provider: None,
-        models: Vec::new(),
-        capabilities: Vec::new(),
-        deprecated: false,
-        note: None,
+        program,
+        provider: entry.and_then(|tool| tool.provider.clone()).or(fact.provider),
+        models: fact.models,
+        capabilities: entry.map(|tool| tool.capabilities.clone()).unwrap_or_default(),
+        deprecated: entry.is_some_and(|tool| tool.deprecated),
+        note: entry.and_then(|tool| tool.note.clone()),
+        name: fact.tool,
     }
 }
 
-fn installed(spec: &'static ToolSpec) -> Seen {
-    let found = find_any(spec.binaries);
-    let reason = found.as_ref().err().cloned().or_else(|| login::missing(spec.name, &env));
-    let provider = match spec.name {
-        "claude-code" => Some("anthropic"),
-        "codex" => Some("openai"),
-        "gemini" => Some("google"),
-        _ => None,
-    };
-    Seen {
-        program: found.ok(),
-        provider: provider.map(str::to_owned),
-        ..blank(spec.name, "installed", reason)
+/// What the files themselves have against a tool.
+fn against(tool: &Tool) -> Option<Reason> {
+    if let Some(why) = &tool.broken {
+        return Some(Reason::new("broken", why.clone()));
     }
-}
-
-fn configured(name: &str, tool: &Tool) -> Seen {
-    let adapter = tool.adapter.as_deref().unwrap_or(name);
-    let program = if adapter == "http" { None } else { Some(program(name, tool)) };
-    let unset = unset(&tool.env_required);
-    let missing = (!unset.is_empty())
-        .then(|| Reason::new("credentials_missing", format!("{} is not set", unset.join(", "))));
-    let retired = tool.retired.then(|| {
+    tool.retired.then(|| {
         let date = tool.retired_date.as_deref().map(|date| format!(" ({date})")).unwrap_or_default();
         Reason::new("retired", format!("retired{date}"))
-    });
-    let broken = tool.broken.as_ref().map(|why| Reason::new("broken", why.clone()));
-    let reason = broken
-        .or(retired)
-        .or_else(|| program.as_ref().and_then(|found| found.as_ref().err().cloned()))
-        .or(missing)
-        .or_else(|| login::missing(adapter, &env));
-    Seen {
-        program: program.and_then(Result::ok),
-        provider: tool.provider.clone(),
-        models: tool.models.clone(),
-        capabilities: tool.capabilities.clone(),
-        deprecated: tool.deprecated,
-        note: tool.note.clone(),
-        ..blank(name, "configured", reason)
-    }
+    })
 }
 
-/// The program of a configured tool: its explicit path, its name or path, its adapter's, the last place to look.
-pub(super) fn program(name: &str, tool: &Tool) -> Result<PathBuf, Reason> {
-    let home = |path: &str| match (path.strip_prefix("~/"), env("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => PathBuf::from(path),
-    };
-    let at = |path: &str| usable_program(&home(path)).map(|()| home(path));
-    if let Some(path) = &tool.binary_path {
-        return at(path);
-    }
-    let adapter = tool.adapter.as_deref().unwrap_or(name);
-    let found = match (tool.binary.as_str(), ToolSpec::find(adapter)) {
-        ("", Some(spec)) => find_any(spec.binaries),
-        ("", None) => Err(Reason::new("not_installed", "no program is named")),
-        (path, _) if path.contains('/') => at(path),
-        (name, _) => find_any(&[name]),
-    };
-    match (found, &tool.platform_path) {
-        (Err(reason), Some(last)) if reason.code == "not_installed" => at(last).map_err(|why| {
-            if why.code == "not_executable" {
-                why
-            } else {
-                Reason::new("not_installed", format!("{} nor at {last}", reason.text))
-            }
-        }),
-        (found, _) => found,
-    }
-}
-
-/// Those of these variables that are not set.
-pub(super) fn unset(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).filter(|name| env(name).is_none()).collect()
+/// Variables that a tool needs and that are not set.
+fn unset(tool: &Tool) -> Option<Reason> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let unset: Vec<&str> = tool.env_required.iter().map(String::as_str).filter(|name| !set(name)).collect();
+    (!unset.is_empty())
+        .then(|| Reason::new("credentials_missing", format!("{} is not set", unset.join(", "))))
 }

@@ -1,11 +1,16 @@
 //! One attempt: the chosen candidate started, as a program, a request or the practice model.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use llmctl_proto::event::{self, ExecutionStarted};
+use llmctl_proto::config::{Tool, expand};
+use llmctl_proto::event::{self, ExecutionStarted, Selected};
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::money::PicoUsd;
 use llmctl_proto::opdir::OperationDir;
+use llmctl_proto::price::PriceTable;
 use llmctl_proto::process::StopPlan;
 use llmctl_proto::redact::Redactor;
 use llmctl_proto::time::UnixMs;
@@ -17,11 +22,10 @@ use super::request::ExecuteRequest;
 use super::source::{ChildSource, HttpSource, PracticeSource, Source};
 use crate::meter::Meter;
 use crate::provider::{ChatRequest, ProviderSpec};
-use crate::route::Decision;
 use crate::route::facts::{Known, Target};
-use crate::route::templates::TemplateTool;
 use crate::tool::{
-    Launch, LaunchRequest, Parser, Placeholder, PromptVia, Reader, Template, TemplateValues, ToolSpec,
+    ErrorClass, Launch, LaunchRequest, Parser, Placeholder, PromptVia, Reader, Template, TemplateValues,
+    ToolSpec,
 };
 
 /// Between two tokens of the practice model, unless `LLMCTL_PRACTICE_TOKEN_MS` says otherwise.
@@ -31,9 +35,21 @@ const PRACTICE_PACE: Duration = Duration::from_millis(12);
 pub(super) struct Attempt<'a> {
     pub(super) id: &'a OperationId,
     pub(super) request: &'a ExecuteRequest,
-    pub(super) decision: &'a Decision,
+    pub(super) selected: &'a Selected,
     pub(super) chosen: &'a Known,
     pub(super) tag: &'a str,
+    /// From 1.
+    pub(super) number: u32,
+    /// Policy, by name.
+    pub(super) policy: &'a str,
+    /// What the budgets set aside.
+    pub(super) reservation: Option<PicoUsd>,
+    /// The operation's own limit.
+    pub(super) max_cost_nano_usd: Option<i64>,
+    /// Prices in force.
+    pub(super) prices: &'a Arc<PriceTable>,
+    /// The agent's variables for the tool.
+    pub(super) agent_env: &'a BTreeMap<String, String>,
 }
 
 /// A started source and what belongs to it.
@@ -49,32 +65,59 @@ pub(super) struct Begin {
 
 /// Why nothing was started.
 pub(super) struct Failure {
-    pub(super) class: &'static str,
+    pub(super) class: ErrorClass,
     pub(super) message: String,
     pub(super) hint: Option<String>,
 }
 
 impl Attempt<'_> {
     fn model(&self) -> Option<String> {
-        self.decision.selected.as_ref().and_then(|selected| selected.model.clone())
+        self.selected.model.clone()
     }
 
     fn meter(&self) -> Meter {
         let model = self.model();
-        Meter::new(model.as_deref(), self.chosen.fact.provider.as_deref(), UnixMs::now())
+        let provider = self.selected.provider.as_deref().or(self.chosen.fact.provider.as_deref());
+        let mut meter = Meter::new(model.as_deref(), provider, UnixMs::now());
+        meter.set_prices(Arc::clone(self.prices));
+        meter
+    }
+
+    /// The agent's variables and the tool's, with what they refer to.
+    fn expanded<'v>(
+        &'v self,
+        tool: impl IntoIterator<Item = (&'v String, &'v String)>,
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let env = |name: &str| std::env::var(name).ok();
+        self.agent_env
+            .iter()
+            .chain(tool)
+            .map(|(name, value)| match expand(value, &env) {
+                Ok(value) => Ok((name.clone(), value)),
+                Err(missing) => Err(Failure {
+                    class: ErrorClass::Invalid,
+                    message: format!("{name} refers to the variable {}, which is not set", missing.0),
+                    hint: Some(format!("set it, or write ${{{}:default}}", missing.0)),
+                }),
+            })
+            .collect()
     }
 
     pub(super) fn start(&self, prompt: Prompt, dir: &OperationDir) -> Result<Begin, Failure> {
         match &self.chosen.target {
-            Target::Tool { spec, binary: Some(binary) } => {
-                let launch = spec.command(&LaunchRequest {
+            Target::Tool { spec, binary: Some(binary), config } => {
+                let mut extra_args = config.as_ref().map(|tool| tool.args.clone()).unwrap_or_default();
+                extra_args.extend(self.request.extra_args.iter().cloned());
+                let mut launch = spec.command(&LaunchRequest {
                     binary: binary.clone(),
                     model: self.model(),
                     operation_id: self.id.to_string(),
                     session_uuid: session_uuid(),
                     cwd: self.request.cwd.clone(),
-                    extra_args: self.request.extra_args.clone(),
+                    extra_args,
                 });
+                let own = config.iter().flat_map(|tool| &tool.env_vars);
+                launch.env.extend(self.expanded(own)?);
                 let end = conclude::End { tool: Some(*spec), answer_file: None, temporary: Vec::new() };
                 self.spawn(launch, Reader::new(spec.parser()), spec.stop, prompt, end)
             }
@@ -85,7 +128,7 @@ impl Attempt<'_> {
             Target::Practice => Ok(self.start_practice(&prompt)),
             Target::Tool { .. } | Target::Template { .. } | Target::Http { .. } | Target::Nothing => {
                 Err(Failure {
-                    class: "no_candidate",
+                    class: ErrorClass::Invalid,
                     message: "the chosen candidate cannot be run".into(),
                     hint: None,
                 })
@@ -95,13 +138,14 @@ impl Attempt<'_> {
 
     fn start_template(
         &self,
-        tool: &TemplateTool,
+        tool: &Tool,
         binary: PathBuf,
         prompt: Prompt,
         dir: &OperationDir,
     ) -> Result<Begin, Failure> {
-        let bad = |message: String| Failure { class: "invalid", message, hint: None };
-        let template = Template::parse(&tool.command_template).map_err(|e| bad(e.to_string()))?;
+        let bad = |message: String| Failure { class: ErrorClass::Invalid, message, hint: None };
+        let template = Template::parse(tool.command_template.as_deref().unwrap_or_default())
+            .map_err(|e| bad(e.to_string()))?;
         let mut temporary = Vec::new();
         let mut values = TemplateValues {
             binary: Some(binary),
@@ -131,7 +175,8 @@ impl Attempt<'_> {
         }
         let mut launch = template.expand(&values).map_err(|e| bad(e.to_string()))?;
         launch.argv.extend(self.request.extra_args.iter().map(Into::into));
-        launch.env.extend(tool.env_vars.iter().map(|(name, value)| (name.clone(), expand_env(value))));
+        launch.argv.extend(tool.args.iter().map(Into::into));
+        launch.env.extend(self.expanded(&tool.env_vars)?);
         let answer_file = launch.answer_file.clone();
         let end = conclude::End { tool: None, answer_file: answer_file.clone(), temporary };
         let reader = Reader::new(Parser::text(answer_file.is_some()));
@@ -154,7 +199,7 @@ impl Attempt<'_> {
         let stdin = match &launch.prompt {
             PromptVia::Stdin => Stdin::Text(prompt.text),
             PromptVia::StdinFile(path) => Stdin::File(std::fs::File::open(path).map_err(|e| Failure {
-                class: "invalid",
+                class: ErrorClass::Invalid,
                 message: format!("cannot open {}: {e}", path.display()),
                 hint: None,
             })?),
@@ -169,13 +214,9 @@ impl Attempt<'_> {
             stdin,
         })
         .map_err(|error| spawn_failure(&program, &self.request.cwd, &error))?;
-        let mut meter = self.meter();
-        if reader.parser().reports_turns() {
-            meter.set_messages_are_totals();
-        }
         Ok(Begin {
             source: Source::Child(ChildSource::new(child, reader)),
-            meter,
+            meter: self.meter(),
             plan,
             command,
             mode: event::Mode::Cli,
@@ -191,6 +232,7 @@ impl Attempt<'_> {
         } else {
             // A cost inside a provider's own answer is what it charges.
             meter.set_charged_by_provider();
+            meter.set_prompt_bytes(prompt.text.len() as u64);
         }
         let ask = ChatRequest {
             model: self.model().unwrap_or_default(),
@@ -232,7 +274,7 @@ impl Attempt<'_> {
     ) -> ExecutionStarted {
         ExecutionStarted {
             operation_id: self.id.clone(),
-            attempt: 1,
+            attempt: self.number,
             tool: self.chosen.fact.tool.clone(),
             model: self.model(),
             provider: self.chosen.fact.provider.clone(),
@@ -243,11 +285,11 @@ impl Attempt<'_> {
             pid: begin.source.child().map(ChildRun::pid),
             prompt,
             command: cut_words(redactor.redact_args(&begin.command)),
-            max_cost_nano_usd: self.request.max_cost_nano_usd,
-            reservation_nano_usd: None,
-            project: None,
-            policy: None,
-            task_id: None,
+            max_cost_nano_usd: self.max_cost_nano_usd,
+            reservation_nano_usd: self.reservation.map(PicoUsd::nano),
+            project: self.request.project.clone(),
+            policy: Some(self.policy.to_owned()),
+            task_id: self.request.task_id.clone(),
             retry_of: self.request.retry_of.clone(),
             started_at: UnixMs::now(),
         }
@@ -278,30 +320,11 @@ fn session_uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// `${NAME}` of a configured value, from the environment of this process.
-fn expand_env(value: &str) -> String {
-    let mut out = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("${") {
-        out.push_str(before);
-        let Some((name, tail)) = after.split_once('}') else {
-            out.push_str("${");
-            rest = after;
-            continue;
-        };
-        let (name, default) = name.split_once(':').unwrap_or((name, ""));
-        out.push_str(&std::env::var(name).unwrap_or_else(|_| default.to_owned()));
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
-}
-
 fn spawn_failure(program: &str, cwd: &Path, error: &std::io::Error) -> Failure {
     use std::io::ErrorKind;
     if !cwd.is_dir() {
         return Failure {
-            class: "invalid",
+            class: ErrorClass::Invalid,
             message: format!("the working directory {} does not exist", cwd.display()),
             hint: Some("name another with --cwd".into()),
         };
@@ -314,5 +337,5 @@ fn spawn_failure(program: &str, cwd: &Path, error: &std::io::Error) -> Failure {
         _ if error.raw_os_error() == Some(8) => Some(format!("{program} is no program of this system")),
         _ => None,
     };
-    Failure { class: "binary_missing", message: format!("cannot start {program}: {error}"), hint }
+    Failure { class: ErrorClass::BinaryMissing, message: format!("cannot start {program}: {error}"), hint }
 }

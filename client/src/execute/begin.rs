@@ -1,10 +1,12 @@
 //! The beginning of an operation: route, make its directory, tell the daemon, start the tool.
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use llmctl_proto::VERSION;
-use llmctl_proto::event::{self, ExecutionFailed, ModelSelected, Requested, RoutingDecision};
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::money::PicoUsd;
 use llmctl_proto::opdir::{FORMAT, OperationDir, OperationFile};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::process::Identity;
@@ -12,21 +14,19 @@ use llmctl_proto::redact::{Redactor, known_from_env};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::mpsc;
 
-use super::attempt::{Attempt, Failure};
-use super::child::ChildRun;
-use super::conclude;
+use super::choices::Choices;
 use super::front::{Front, Show};
+use super::operation::Operation;
 use super::prompt::Prompt;
 use super::record::Recorder;
 use super::request::ExecuteRequest;
-use super::runner::{Limits, Run, millis};
+use super::runner::{Limits, Run};
+use super::setup::{self, Setup};
 use super::signals::Signals;
-use crate::error::{CliError, Exit, Outcome};
+use crate::error::{CliError, Outcome};
 use crate::link;
-use crate::link::attach::{self, Order};
-use crate::practice;
-use crate::route::facts::{Known, facts, gather};
-use crate::route::{Decision, RouteError, route};
+use crate::link::attach;
+use crate::route::{Decision, Known};
 
 /// Who stands in front of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,43 +52,19 @@ pub struct Options {
     pub no_daemon: bool,
 }
 
-/// Decides what would run; gives what stands behind each candidate too.
+/// Decides what would run, without starting anything, a daemon neither.
 ///
 /// # Errors
 /// An unknown name, or a configuration that cannot be used.
 pub async fn decide(
     paths: &Paths,
     request: &ExecuteRequest,
+    prompt_bytes: u64,
 ) -> Result<(Decision, Vec<Known>, u64), CliError> {
-    let requested = Requested {
-        model: request.model.clone(),
-        tool: request.tool.clone(),
-        agent: request.agent.clone(),
-        task_type: request.task_type.clone(),
-        require: Vec::new(),
-    };
-    let known = gather(paths, &requested).await?;
-    let begun = Instant::now();
-    let decision = route(requested, &facts(&known)).map_err(|error| refuse(&error))?;
-    let decided_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok((decision, known, decided_us))
-}
-
-fn refuse(error: &RouteError) -> CliError {
-    let nearest = match error {
-        RouteError::UnknownTool { nearest, .. } | RouteError::UnknownModel { nearest, .. } => nearest.clone(),
-    };
-    let known = match error {
-        RouteError::UnknownModel { known, .. } if !known.is_empty() => Some(format!(
-            "models known here: {}; any other goes with --tool NAME --model MODEL",
-            known.join(", ")
-        )),
-        _ => None,
-    };
-    let mut cli = CliError::usage(error.to_string());
-    cli.hints.extend(nearest.map(|nearest| format!("did you mean {nearest:?}?")));
-    cli.hints.extend(known);
-    cli
+    let setup = Setup::of(paths, request, prompt_bytes).await?;
+    let mut client = link::connect(paths).await.ok();
+    let (decision, decided_us) = setup.decide(client.as_mut()).await?;
+    Ok((decision, setup.into_known(), decided_us))
 }
 
 /// Runs an operation to its end. `started` is called once it has begun or failed to.
@@ -101,13 +77,23 @@ pub async fn run(
     request: ExecuteRequest,
     prompt: Prompt,
     options: Options,
-    started: impl FnOnce(),
+    started: impl FnOnce() + Send,
 ) -> Outcome {
-    let mut signals =
-        Signals::register().map_err(|e| CliError::failed("cannot receive signals").caused_by(e))?;
-    let (decision, known, decided_us) = decide(paths, &request).await?;
+    let signals = Signals::register().map_err(|e| CliError::failed("cannot receive signals").caused_by(e))?;
+    let mut request = request;
+    let setup = Setup::of(paths, &request, prompt.text.len() as u64).await?;
+    request.project.get_or_insert_with(|| project_of(&request.cwd).display().to_string());
+    let mut client = None;
+    let mut trouble = None;
+    if !options.no_daemon {
+        match link::ensure_running(paths).await {
+            Ok(connected) => client = Some(connected),
+            Err(error) => trouble = Some(format!("warning: {error}; going on without the daemon")),
+        }
+    }
+    let (decision, decided_us) = setup.decide(client.as_mut()).await?;
     paths.ensure_state().map_err(|e| CliError::failed(e.to_string()).caused_by(source_text(&e)))?;
-    let mut file = operation_file(&id, &request)?;
+    let file = operation_file(&id, &request)?;
     let dir = OperationDir::of(paths, &id);
     dir.create(&file).map_err(|e| {
         CliError::failed(format!("cannot write the operation's directory {}", dir.root().display()))
@@ -118,64 +104,58 @@ pub async fn run(
     let mut record = Recorder::open(dir.clone(), redactor)
         .map_err(|e| CliError::failed(format!("cannot write in {}", dir.root().display())).caused_by(e))?;
     let mut front = Front::open(options.show, options.quiet, options.raw);
-    let mut orders = connect(paths, &mut record, &mut front, options).await;
+    for notice in setup.notices.iter().chain(&trouble) {
+        front.say(notice);
+    }
+    let orders = if options.no_daemon {
+        mpsc::channel(1).1
+    } else {
+        let (link, orders) = attach::spawn(paths, record.id.clone(), record.dir.journal(), client);
+        record.set_link(link);
+        orders
+    };
     if options.show == Show::Events {
         record.keep_lines();
     }
-    let trouble = record.fact(decision_event(&id, &decision, decided_us));
-    if let Some(text) = trouble {
-        front.say(&format!("warning: {text}"));
-    }
-    let Some(chosen) = decision.chosen else {
-        started();
-        return nobody_left(record, front, &decision).await;
+    let limits = Limits {
+        timeout: None,
+        max_cost_nano_usd: setup.max_cost().map(PicoUsd::nano),
+        stall: stall(&setup, &decision),
     };
-    let chosen = &known[chosen];
-    if let Some(selected) = &decision.selected {
-        record.fact(ModelSelected {
-            operation_id: id.clone(),
-            attempt: 1,
-            tool: selected.tool.clone(),
-            model: selected.model.clone(),
-            provider: selected.provider.clone(),
-            reason_code: selected.reason_code.clone(),
-            reason: selected.reason.clone(),
-            standby: decision.standby,
-        });
-        say_choice(&mut front, selected);
-    }
-    let begun = Instant::now();
-    let tag = file.tag.clone();
-    let attempt = Attempt { id: &id, request: &request, decision: &decision, chosen, tag: &tag };
-    let info = prompt.info();
-    match attempt.start(prompt, &dir) {
-        Ok(begin) => {
-            file.tool = begin.source.child().and_then(ChildRun::identity);
-            if file.tool.is_some() {
-                // The tag finds the tool's processes too; this only makes it surer.
-                let _ = dir.write(&file);
-            }
-            let event = attempt.started_event(&begin, info, &record.redactor);
-            for warning in &begin.warnings {
-                front.note(&format!("warning: {warning}"));
-            }
-            record.fact(event);
-            record.sync();
+    let timeout = timeout(&setup, &request, &decision);
+    let limits = Limits { timeout, ..limits };
+    let operation = Operation {
+        paths,
+        dir,
+        file,
+        prompt,
+        agent_env: request
+            .agent
+            .as_ref()
+            .and_then(|agent| setup.config.agents.get(agent))
+            .map(|agent| agent.env_vars.clone())
+            .unwrap_or_default(),
+        prices: Arc::clone(&setup.prices),
+        rates: setup::rates(&setup.config),
+        policy_name: setup.policy_name.clone(),
+        policy: setup.policy.clone(),
+        budgets: decision.budgets.clone(),
+        choices: Choices::new(decision, setup.into_known(), decided_us),
+        attempt: 0,
+        run: Run::new(record, front, limits),
+        signals,
+        orders,
+        interactive: options.mode == Mode::Foreground,
+        request,
+    };
+    let mut started = Some(started);
+    let mut tell = || {
+        if let Some(started) = started.take() {
             started();
-            let limits = Limits {
-                timeout: request.timeout_ms.map(Duration::from_millis),
-                max_cost_nano_usd: request.max_cost_nano_usd,
-            };
-            let mut run = Run::new(begin.source, record, front, begin.meter, limits, begin.plan, begun);
-            run.model = decision.selected.as_ref().and_then(|s| s.model.clone());
-            run.until_end(&mut signals, &mut orders).await;
-            conclude::conclude(run, begin.end, &mut signals).await
         }
-        Err(failure) => {
-            started();
-            not_started(record, front, &id, failure, begun).await
-        }
-    }
+    };
+    // Large, since it holds everything an operation has; it stands on the heap once.
+    Box::pin(operation.run(&mut tell)).await
 }
 
 /// The chain of causes below an error, on one line.
@@ -211,121 +191,21 @@ fn operation_file(id: &OperationId, request: &ExecuteRequest) -> Result<Operatio
     })
 }
 
-/// Links the operation to the daemon, starting it if need be. Without one it runs all the same.
-async fn connect(
-    paths: &Paths,
-    record: &mut Recorder,
-    front: &mut Front,
-    options: Options,
-) -> mpsc::Receiver<Order> {
-    if options.no_daemon {
-        return mpsc::channel(1).1;
-    }
-    let client = match link::ensure_running(paths).await {
-        Ok(client) => Some(client),
-        Err(error) => {
-            front.say(&format!("warning: {error}; going on without the daemon"));
-            None
-        }
-    };
-    let (link, orders) = attach::spawn(paths, record.id.clone(), record.dir.journal(), client);
-    record.set_link(link);
-    orders
+/// The time limit: the request's, else the agent's, else the chosen tool's.
+fn timeout(setup: &Setup, request: &ExecuteRequest, decision: &Decision) -> Option<Duration> {
+    let agent = request.agent.as_ref().and_then(|name| setup.config.agents.get(name));
+    let tool = decision.choice.as_ref().and_then(|choice| setup.config.tools.get(&choice.tool));
+    let seconds = agent.and_then(|agent| agent.timeout_s).or_else(|| tool.and_then(|tool| tool.timeout_s));
+    request.timeout_ms.map(Duration::from_millis).or_else(|| seconds.map(Duration::from_secs))
 }
 
-fn decision_event(id: &OperationId, decision: &Decision, decided_us: u64) -> RoutingDecision {
-    RoutingDecision {
-        operation_id: id.clone(),
-        attempt: 1,
-        trigger: "submit".into(),
-        requested: decision.requested.clone(),
-        selected: decision.selected.clone(),
-        fallback_used: decision
-            .candidates
-            .first()
-            .is_some_and(|first| first.verdict != event::Verdict::Selected),
-        candidates: decision.candidates.clone(),
-        omitted: decision.omitted,
-        estimate: event::Estimate::default(),
-        policy: None,
-        budgets: Vec::new(),
-        decided_us,
-    }
+/// How long the chosen tool may give no sign of life.
+fn stall(setup: &Setup, decision: &Decision) -> Option<Duration> {
+    let tool = setup.config.tools.get(&decision.choice.as_ref()?.tool)?;
+    (tool.stall_s > 0).then(|| Duration::from_secs(tool.stall_s))
 }
 
-fn say_choice(front: &mut Front, selected: &event::Selected) {
-    let model = selected.model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
-    if selected.tool == practice::MODEL {
-        front.note("no LLM was found: answering with the built-in practice model, which is not one");
-    } else {
-        front.note(&format!("using {}{model}: {}", selected.tool, selected.reason));
-    }
-}
-
-async fn nobody_left(mut record: Recorder, mut front: Front, decision: &Decision) -> Outcome {
-    let reasons: Vec<String> = decision
-        .candidates
-        .iter()
-        .map(|c| {
-            format!(
-                "{}: {}",
-                c.tool,
-                c.reasons.iter().map(|r| r.text.as_str()).collect::<Vec<_>>().join("; ")
-            )
-        })
-        .collect();
-    let failed = failed(&record.id, "no_candidate", "no candidate can take this operation".into(), None, 0);
-    record.fact(failed);
-    conclude::leave(&mut record, &mut front).await;
-    let mut error = CliError::new(Exit::Refused, "no candidate can take this operation");
-    error.hints = reasons;
-    error.hints.push("with `--model auto` the first that can is taken".into());
-    Err(error)
-}
-
-async fn not_started(
-    mut record: Recorder,
-    mut front: Front,
-    id: &OperationId,
-    failure: Failure,
-    begun: Instant,
-) -> Outcome {
-    let event =
-        failed(id, failure.class, failure.message.clone(), failure.hint.clone(), millis(begun.elapsed()));
-    record.fact(event);
-    conclude::leave(&mut record, &mut front).await;
-    let mut error = CliError::failed(failure.message);
-    error.hints.extend(failure.hint);
-    Err(error)
-}
-
-fn failed(
-    id: &OperationId,
-    class: &str,
-    message: String,
-    hint: Option<String>,
-    duration_ms: u64,
-) -> ExecutionFailed {
-    ExecutionFailed {
-        operation_id: id.clone(),
-        attempt: 1,
-        class: class.to_owned(),
-        message,
-        hint,
-        exit_code: None,
-        signal: None,
-        http_status: None,
-        retryable: false,
-        retry_after_ms: None,
-        is_final: true,
-        next: None,
-        model: None,
-        duration_ms,
-        spend: event::Spend { cost_nano_usd: Some(0), ..event::Spend::default() },
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        partial: None,
-        session_id: None,
-        resume_command: None,
-    }
+/// The directory whose work it is: the nearest with a project's marks, else the working directory itself.
+fn project_of(cwd: &Path) -> &Path {
+    cwd.ancestors().find(|dir| dir.join(".llmctl").is_dir() || dir.join(".git").exists()).unwrap_or(cwd)
 }

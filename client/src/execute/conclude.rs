@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use llmctl_proto::event::{ExecutionCompleted, ExecutionFailed, ExecutionStopped, StopBy, StopVia, Stream};
+use llmctl_proto::event::{
+    ExecutionCompleted, ExecutionFailed, ExecutionStopped, NextAttempt, StopBy, StopVia, Stream,
+};
 use llmctl_proto::process::Rung;
 
 use super::front::{Front, Show};
@@ -12,7 +14,7 @@ use super::runner::{Run, millis};
 use super::signals::{Heard, Signals};
 use super::source::Source;
 use super::stop::Cause;
-use crate::error::{Exit, Outcome as CliOutcome};
+use crate::error::{CliError, Exit, Outcome as CliOutcome};
 use crate::term::{cost, duration, one_line, tokens};
 use crate::tool::{AdapterEvent, ErrorClass, Final, Outcome, ToolEnd, ToolSpec};
 
@@ -34,6 +36,19 @@ pub(super) struct End {
     pub(super) temporary: Vec<PathBuf>,
 }
 
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    closing: Final,
+    left: Left,
+    /// Why it failed, unless it was stopped: class and message.
+    pub(super) failed: Option<(ErrorClass, String)>,
+    /// What to do about it, where the failure itself says so.
+    hint: Option<String>,
+    /// Nothing was started at all.
+    not_started: bool,
+}
+
 /// How the process of a tool ended.
 #[derive(Debug, Clone, Copy, Default)]
 struct Left {
@@ -42,24 +57,77 @@ struct Left {
     killed: u32,
 }
 
-/// Ends a run whose source has ended or was stopped.
-pub(super) async fn conclude(mut run: Run, end: End, signals: &mut Signals) -> CliOutcome {
-    let left = sweep(&mut run).await;
-    let closing = close_source(&mut run, left);
-    let closing = answer_from_file(&mut run, &end, closing);
+impl Ended {
+    /// An attempt of which nothing was started.
+    pub(super) fn not_started(class: ErrorClass, message: String, hint: Option<String>) -> Self {
+        Self {
+            closing: Final::of(Outcome::Failed { class, message: message.clone() }),
+            left: Left::default(),
+            failed: Some((class, message)),
+            hint,
+            not_started: true,
+        }
+    }
+
+    /// An operation that was stopped before anything was started.
+    pub(super) fn never() -> Self {
+        Self {
+            closing: Final::of(Outcome::Stopped),
+            left: Left::default(),
+            failed: None,
+            hint: None,
+            not_started: true,
+        }
+    }
+
+    /// How long the provider asked to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.closing.retry_after_ms.map(Duration::from_millis)
+    }
+}
+
+/// Ends an attempt whose source has ended or was stopped: no process is left, everything it said is counted.
+pub(super) async fn end_attempt(run: &mut Run, end: &End) -> Ended {
+    let left = sweep(run).await;
+    let closing = close_source(run, left);
+    let closing = answer_from_file(run, end, closing);
     for path in &end.temporary {
         // Kept at worst until the directory is pruned.
         let _ = std::fs::remove_file(path);
     }
+    let by_itself = matches!(closing.outcome, Outcome::Success | Outcome::Stopped | Outcome::StoppedBudget);
+    let failed = (run.stop.is_none() && !by_itself).then(|| failure(run, &closing.outcome, left));
+    Ended { closing, left, failed, hint: None, not_started: false }
+}
+
+/// Records that an attempt failed and another follows.
+pub(super) fn failed_attempt(run: &mut Run, end: &End, ended: &Ended, next: NextAttempt) {
+    let event = failed_event(run, end, ended, Some(next));
+    run.fact(event);
+    run.record.sync();
+}
+
+/// Ends an operation after its last attempt.
+pub(super) async fn conclude(mut run: Run, end: End, ended: Ended, signals: &mut Signals) -> CliOutcome {
     run.record.finish_streams();
-    run.progress(true);
-    let exit = close_event(&mut run, &end, &closing, left);
-    let summary = summary(&run, exit, &closing);
+    if !ended.not_started {
+        run.progress(true);
+    }
+    let closing = &ended.closing;
+    let exit = close_event(&mut run, &end, &ended);
+    let hint = ended.failed.as_ref().and_then(|(class, _)| ended.hint.clone().or_else(|| hint(*class, &end)));
+    let summary = summary(&run, exit, closing, hint.as_deref());
+    let not_started = ended.not_started && run.stop.is_none();
     let (mut record, mut front) = (run.record, run.front);
     // A reader that does not read must not keep a second Ctrl-C from ending this.
     tokio::select! {
         () = leave(&mut record, &mut front) => {}
         () = interrupted(signals) => {}
+    }
+    if let (true, Some((_, message))) = (not_started, ended.failed) {
+        let mut error = CliError::new(exit, message);
+        error.hints.extend(ended.hint);
+        return Err(error);
     }
     front.note(&summary);
     Ok(exit)
@@ -105,6 +173,7 @@ fn close_source(run: &mut Run, left: Left) -> Final {
         Source::Child(child) => {
             child.finish(&ToolEnd { exit_code: left.exit_code, signal: left.signal, stop_requested })
         }
+        Source::Idle => return Final::of(Outcome::Lost),
         Source::Http(http) => (Vec::new(), http.closing()),
         Source::Practice(practice) => {
             let outcome = if stop_requested { Outcome::Stopped } else { Outcome::Success };
@@ -118,6 +187,7 @@ fn close_source(run: &mut Run, left: Left) -> Final {
         Source::Child(child) => child.is_closed(),
         Source::Http(_) => closing.outcome != Outcome::Lost && !stop_requested,
         Source::Practice(_) => true,
+        Source::Idle => false,
     };
     run.meter.close(terminal);
     // A tool that only repeats the whole answer at the end.
@@ -150,12 +220,42 @@ fn answer_from_file(run: &mut Run, end: &End, closing: Final) -> Final {
     }
 }
 
-fn close_event(run: &mut Run, end: &End, closing: &Final, left: Left) -> Exit {
-    let resume_command =
-        run.session_id.as_deref().and_then(|session| end.tool.and_then(|tool| tool.resume_command(session)));
-    let spend = run.meter.spend();
+fn resume_command(run: &Run, end: &End) -> Option<String> {
+    run.session_id.as_deref().and_then(|session| end.tool.and_then(|tool| tool.resume_command(session)))
+}
+
+fn failed_event(run: &Run, end: &End, ended: &Ended, next: Option<NextAttempt>) -> ExecutionFailed {
+    let (class, message) = ended.failed.clone().unwrap_or((ErrorClass::Network, String::new()));
+    ExecutionFailed {
+        operation_id: run.record.id.clone(),
+        attempt: run.attempt.max(1),
+        class: class.as_str().to_owned(),
+        hint: ended.hint.clone().or_else(|| hint(class, end)),
+        message,
+        exit_code: ended.left.exit_code,
+        signal: ended.left.signal,
+        http_status: ended.closing.http_status,
+        retryable: class.retryable(),
+        retry_after_ms: ended.closing.retry_after_ms,
+        is_final: next.is_none(),
+        partial: (next.is_none() && !ended.not_started).then(|| run.record.dir.partial()),
+        next,
+        model: run.meter.model().map(str::to_owned).or_else(|| run.model.clone()),
+        duration_ms: if run.attempt == 0 { 0 } else { millis(run.started.elapsed()) },
+        spend: run.spend(),
+        stdout_bytes: run.record.stdout.recorded(),
+        stderr_bytes: run.record.stderr.recorded(),
+        session_id: run.session_id.clone(),
+        resume_command: resume_command(run, end),
+    }
+}
+
+fn close_event(run: &mut Run, end: &End, ended: &Ended) -> Exit {
+    let (closing, left) = (&ended.closing, ended.left);
+    let resume_command = resume_command(run, end);
+    let spend = run.spend();
     let model = run.meter.model().map(str::to_owned).or_else(|| run.model.clone());
-    let duration_ms = millis(run.started.elapsed());
+    let duration_ms = if run.attempt == 0 { 0 } else { millis(run.started.elapsed()) };
     let (stdout_bytes, stderr_bytes) = (run.record.stdout.recorded(), run.record.stderr.recorded());
     let operation_id = run.record.id.clone();
     let session_id = run.session_id.clone();
@@ -202,30 +302,9 @@ fn close_event(run: &mut Run, end: &End, closing: &Final, left: Left) -> Exit {
             });
             exit
         }
-        (outcome, _) => {
-            let (class, message) = failure(run, outcome, left);
-            run.fact(ExecutionFailed {
-                operation_id,
-                attempt: 1,
-                class: class_name(class),
-                hint: hint(class, end),
-                message,
-                exit_code: left.exit_code,
-                signal: left.signal,
-                http_status: closing.http_status,
-                retryable: class.retryable(),
-                retry_after_ms: None,
-                is_final: true,
-                next: None,
-                model,
-                duration_ms,
-                spend,
-                stdout_bytes,
-                stderr_bytes,
-                partial: Some(run.record.dir.partial()),
-                session_id,
-                resume_command,
-            });
+        _ => {
+            let event = failed_event(run, end, ended, None);
+            run.fact(event);
             Exit::Failed
         }
     }
@@ -250,7 +329,11 @@ fn failure(run: &Run, outcome: &Outcome, left: Left) -> (ErrorClass, String) {
                 (None, None) => "the stream ended without its closing event".to_owned(),
             };
             let said = last_words(run);
-            let class = if run.source.child().is_some() { ErrorClass::ExitCode } else { ErrorClass::Network };
+            let class = match (run.source.child().is_some(), left.signal) {
+                (true, Some(_)) => ErrorClass::Crash,
+                (true, None) => ErrorClass::ExitCode,
+                (false, _) => ErrorClass::Network,
+            };
             (class, if said.is_empty() { how } else { format!("{how}; it said: {}", clean(&said)) })
         }
     }
@@ -270,10 +353,6 @@ fn last_words(run: &Run) -> String {
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 
-fn class_name(class: ErrorClass) -> String {
-    serde_json::to_value(class).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 fn hint(class: ErrorClass, end: &End) -> Option<String> {
     let name = end.tool.map_or("the provider", |tool| tool.name);
     Some(match class {
@@ -289,6 +368,7 @@ fn hint(class: ErrorClass, end: &End) -> Option<String> {
         ErrorClass::Quota => format!("the account of {name} has no credit left"),
         ErrorClass::Network => "check the network and the provider's address".to_owned(),
         ErrorClass::BinaryMissing
+        | ErrorClass::Crash
         | ErrorClass::Invalid
         | ErrorClass::ExitCode
         | ErrorClass::InvalidOutput => {
@@ -298,8 +378,8 @@ fn hint(class: ErrorClass, end: &End) -> Option<String> {
 }
 
 /// One line that says how it ended, what it took and what to do next.
-fn summary(run: &Run, exit: Exit, closing: &Final) -> String {
-    let spend = run.meter.spend();
+fn summary(run: &Run, exit: Exit, closing: &Final, hint: Option<&str>) -> String {
+    let spend = run.spend();
     let what = match exit {
         Exit::Ok => "done",
         Exit::Failed => "failed",
@@ -328,6 +408,10 @@ fn summary(run: &Run, exit: Exit, closing: &Final) -> String {
         let clean = run.record.redactor.redact_str(message);
         line.push_str("\nerror: ");
         line.push_str(&one_line(&clean, 500));
+    }
+    if let Some(hint) = hint.filter(|_| exit == Exit::Failed) {
+        line.push_str("\nhint: ");
+        line.push_str(hint);
     }
     if exit != Exit::Ok {
         line.push_str("\nkept: ");

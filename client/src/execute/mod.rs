@@ -3,12 +3,18 @@
 mod attempt;
 mod begin;
 mod child;
+mod choices;
 mod conclude;
+mod fallback;
 mod front;
+mod gate;
+mod operation;
+mod place;
 pub mod prompt;
 mod record;
 pub mod request;
 mod runner;
+pub(crate) mod setup;
 mod signals;
 mod source;
 mod stop;

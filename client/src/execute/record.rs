@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use llmctl_proto::admission::Submission;
 use llmctl_proto::event::{Event, ExecutionProgress, RunState, Stream};
 use llmctl_proto::ids::{Cursor, Epoch, OperationId};
 use llmctl_proto::journal::{Entry, Writer, Written};
 use llmctl_proto::opdir::OperationDir;
 use llmctl_proto::redact::{RedactStream, Redactor};
 use llmctl_proto::time::UnixMs;
+
+use tokio::sync::watch;
 
 use super::stream_file::StreamFile;
 use crate::link::attach::{Link, live};
@@ -88,6 +91,28 @@ impl Recorder {
     /// Sends events to the daemon from now on.
     pub(super) fn set_link(&mut self, link: Link) {
         self.link = Some(link);
+    }
+
+    /// Asks the daemon for a place; gives how the link stands, or none without one. What was recorded before
+    /// reaches the daemon first.
+    pub(super) fn submit(&self, submission: Submission) -> Option<watch::Receiver<bool>> {
+        let link = self.link.as_ref()?;
+        link.submit(submission);
+        Some(link.connected())
+    }
+
+    /// Changes what a new connection begins with.
+    pub(super) fn amend(&self, change: impl FnOnce(&mut Submission)) {
+        if let Some(link) = &self.link {
+            link.amend(change);
+        }
+    }
+
+    /// Asks for no place any more.
+    pub(super) fn withdraw(&self) {
+        if let Some(link) = &self.link {
+            link.withdraw();
+        }
     }
 
     /// Keeps every event as a JSON line from now on, to be taken with `take_lines`.

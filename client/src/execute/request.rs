@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use llmctl_proto::config::Overrides;
 use llmctl_proto::ids::OperationId;
 use serde::{Deserialize, Serialize};
 
@@ -31,4 +32,30 @@ pub struct ExecuteRequest {
     pub prompt_file: Option<PathBuf>,
     /// Hash of the prompt.
     pub prompt_sha256: String,
+    /// Policy by name.
+    pub policy: Option<String>,
+    /// Capabilities the tool must have.
+    pub require: Vec<String>,
+    /// Project: the directory whose work it is.
+    pub project: Option<String>,
+    /// Task file it works for.
+    pub task_id: Option<String>,
+    /// Others may take over from a model or tool that was named.
+    pub fallback: bool,
+    /// Go on with another attempt even after output.
+    pub retry_after_output: bool,
+    /// Why it is worth its price.
+    pub reason: Option<String>,
+    /// Run although a hard budget refuses; needs a reason.
+    pub force: bool,
+    /// Ask nothing.
+    pub yes: bool,
+    /// Wait for a rate limit however long it lasts.
+    pub wait: bool,
+    /// Place in the queue, -100 to 100, higher first.
+    pub priority: i32,
+    /// Begin held back.
+    pub hold: bool,
+    /// What the call said of the configuration itself.
+    pub overrides: Overrides,
 }

@@ -4,9 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use llmctl_proto::event::{ExecutionProgress, Phase, RunState, StopBy, StopVia, ToolInvoked, ToolResponded};
+use llmctl_proto::event::{
+    BudgetChanged, CostBasis, ExecutionProgress, Phase, RunState, Spend, StopBy, StopVia, ToolInvoked,
+    ToolResponded,
+};
 use llmctl_proto::opdir::Wish;
-use llmctl_proto::process::{Rung, StopPlan};
+use llmctl_proto::process::{Rung, StopPlan, cpu_ticks};
+use llmctl_proto::usage::{Usage, UsageSource};
 use tokio::sync::mpsc;
 
 use super::front::{Front, Show};
@@ -26,6 +30,15 @@ const STOP_BACKLOG: usize = 16 * 1024 * 1024;
 /// Open tool calls that are timed; more are answered with no duration.
 const MAX_OPEN_CALLS: usize = 256;
 
+/// What an operation has used before its first attempt.
+const NOTHING: Spend = Spend {
+    tokens: Usage::ZERO,
+    usage_source: UsageSource::None,
+    cost_nano_usd: Some(0),
+    cost_basis: CostBasis::Unknown,
+    reported_cost_nano_usd: None,
+};
+
 /// Limits of one operation.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Limits {
@@ -33,6 +46,8 @@ pub(super) struct Limits {
     pub timeout: Option<Duration>,
     /// Ends it with reason `budget`.
     pub max_cost_nano_usd: Option<i64>,
+    /// Ends it when its tool gives no sign of life for so long: no output, no processor time.
+    pub stall: Option<Duration>,
 }
 
 /// What is known at the end of the run, before anybody says how it ended.
@@ -57,7 +72,14 @@ pub(super) struct Run {
     pub model: Option<String>,
     /// Session, once named.
     pub session_id: Option<String>,
-    limits: Limits,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// Tokens and money of the attempts before.
+    before: Spend,
+    /// Limits; the cost limit may be changed while it runs.
+    pub limits: Limits,
+    /// When the tool's silence was last looked into, and its processor time then.
+    silence: Option<(Instant, u64)>,
     plan: StopPlan,
     phase: Phase,
     paused: bool,
@@ -70,31 +92,26 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Takes over a source that was just started.
-    pub(super) fn new(
-        source: Source,
-        record: Recorder,
-        front: Front,
-        meter: Meter,
-        limits: Limits,
-        plan: StopPlan,
-        started: Instant,
-    ) -> Self {
-        let phase = if source.child().is_some() { Phase::Starting } else { Phase::WaitingNetwork };
+    /// A run of which nothing was started yet.
+    pub(super) fn new(record: Recorder, front: Front, limits: Limits) -> Self {
+        let started = Instant::now();
         Self {
-            source,
+            source: Source::Idle,
             record,
             front,
-            meter,
+            meter: Meter::new(None, None, llmctl_proto::time::UnixMs::now()),
             stop: None,
             started,
             first_output: None,
             calls: 0,
             model: None,
             session_id: None,
+            attempt: 0,
+            before: NOTHING,
             limits,
-            plan,
-            phase,
+            silence: None,
+            plan: StopPlan { interrupt_grace: Duration::ZERO, terminate_grace: Duration::ZERO },
+            phase: Phase::Starting,
             paused: false,
             last_life: started,
             last_progress: None,
@@ -103,6 +120,35 @@ impl Run {
             warnings: 0,
             signalled: false,
         }
+    }
+
+    /// Takes over a source that was just started: the first, or that of another attempt.
+    pub(super) fn begin(&mut self, source: Source, meter: Meter, plan: StopPlan, attempt: u32) {
+        if self.attempt == 0 {
+            self.started = Instant::now();
+        } else {
+            self.before = self.spend();
+        }
+        self.phase = if source.child().is_some() { Phase::Starting } else { Phase::WaitingNetwork };
+        self.source = source;
+        self.meter = meter;
+        self.plan = plan;
+        self.attempt = attempt;
+        self.paused = false;
+        self.last_life = Instant::now();
+        self.dirty = true;
+        self.open_calls.clear();
+        self.session_id = None;
+    }
+
+    /// Tokens and money of all attempts.
+    pub(super) fn spend(&self) -> Spend {
+        if self.attempt == 0 { NOTHING } else { self.before.plus(&self.meter.spend()) }
+    }
+
+    /// Whether a repeat would do something twice.
+    pub(super) fn had_effect(&self) -> bool {
+        self.calls > 0 || self.first_output.is_some()
     }
 
     /// Runs until the source has ended, by itself or because it was stopped.
@@ -298,15 +344,8 @@ impl Run {
     fn on_signal(&mut self, heard: Heard) {
         match heard {
             Heard::Stop(number) => {
-                let user = number == signal_hook::consts::SIGINT;
-                let cause = Cause {
-                    by: if user { StopBy::User } else { StopBy::Signal },
-                    via: if user { StopVia::Terminal } else { StopVia::Runner },
-                    reason: None,
-                    signal: Some(number),
-                };
                 let again = std::mem::replace(&mut self.signalled, true);
-                self.request_stop(cause, again, None);
+                self.request_stop(Cause::signal(number), again, None);
             }
             Heard::Look => match self.record.dir.take_wish() {
                 Some(Wish::Stop { by, via, reason, force, grace_ms }) => {
@@ -321,15 +360,16 @@ impl Run {
 
     fn on_order(&mut self, order: Order) {
         match order {
-            Order::Stop { via, reason, force, grace_ms } => {
-                let via = match via.as_str() {
-                    "page" => StopVia::Page,
-                    "api" => StopVia::Api,
-                    _ => StopVia::Cli,
-                };
-                self.request_stop(Cause { by: StopBy::User, via, reason, signal: None }, force, grace_ms);
+            Order::Stop { by, via, reason, force, grace_ms } => {
+                self.request_stop(Cause::ordered(&by, &via, reason), force, grace_ms);
             }
             Order::Suspend(suspend) => self.suspend(suspend),
+            Order::Budget(limit) => {
+                self.limits.max_cost_nano_usd = limit;
+                self.fact(BudgetChanged { operation_id: self.record.id.clone(), max_cost_nano_usd: limit });
+            }
+            // Its place was given before it was started.
+            Order::Admission(_) => {}
         }
     }
 
@@ -352,7 +392,7 @@ impl Run {
         if self.stop.is_some() {
             return;
         }
-        let spent = self.meter.spend().cost_nano_usd.unwrap_or(0);
+        let spent = self.spend().cost_nano_usd.unwrap_or(0);
         if let Some(limit) = self.limits.max_cost_nano_usd.filter(|limit| spent >= *limit) {
             let show = llmctl_proto::money::show_nano;
             let reason = Some(format!("{} spent of at most {}", show(spent), show(limit)));
@@ -362,6 +402,33 @@ impl Run {
             let reason = Some(format!("longer than {}", duration(millis(limit))));
             let cause = Cause { by: StopBy::Timeout, via: StopVia::Runner, reason, signal: None };
             self.request_stop(cause, false, None);
+        } else if let Some(limit) = self.limits.stall.filter(|_| !self.paused) {
+            self.check_silence(limit);
+        }
+    }
+
+    /// A tool that works in silence uses the processor. Its time is only looked at once half of the limit is over,
+    /// since that means to look at every process.
+    fn check_silence(&mut self, limit: Duration) {
+        let Some(child) = self.source.child() else { return };
+        let (silent, look) = (self.last_life.elapsed(), limit / 2);
+        if silent < look {
+            self.silence = None;
+            return;
+        }
+        match self.silence {
+            Some((since, _)) if since.elapsed() < look => {}
+            Some((_, before)) if silent >= limit => {
+                let ticks = cpu_ticks(child.pid());
+                if ticks == before {
+                    let reason = Some(format!("no sign of life for {}", duration(millis(silent))));
+                    let cause = Cause { by: StopBy::Stall, via: StopVia::Runner, reason, signal: None };
+                    self.request_stop(cause, false, None);
+                } else {
+                    self.silence = Some((Instant::now(), ticks));
+                }
+            }
+            _ => self.silence = Some((Instant::now(), cpu_ticks(child.pid()))),
         }
     }
 
@@ -414,7 +481,7 @@ impl Run {
             state,
             phase: self.phase,
             model: self.model.clone(),
-            spend: self.meter.spend(),
+            spend: self.spend(),
             elapsed_ms: millis(self.started.elapsed()),
             idle_ms: millis(self.last_life.elapsed()),
             stdout_bytes: self.record.stdout.recorded(),

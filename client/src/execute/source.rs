@@ -24,6 +24,8 @@ pub(super) struct Delivery {
 
 /// A source under way.
 pub(super) enum Source {
+    /// Nothing was started yet.
+    Idle,
     /// A program.
     Child(ChildSource),
     /// A provider.
@@ -133,16 +135,16 @@ impl HttpSource {
 
     /// What the provider said of its end.
     pub(super) fn closing(&self) -> Final {
-        self.closing.clone().unwrap_or(Final { outcome: Outcome::Lost, answer: None, http_status: None })
+        self.closing.clone().unwrap_or(Final::of(Outcome::Lost))
     }
 }
 
 /// A failed request as the end of an operation.
 fn closing_of(error: &ProviderError) -> Final {
     Final {
-        outcome: Outcome::Failed { class: error.class, message: error.message.clone() },
-        answer: None,
         http_status: error.http_status,
+        retry_after_ms: error.retry_after_ms,
+        ..Final::of(Outcome::Failed { class: error.class, message: error.message.clone() })
     }
 }
 
@@ -179,6 +181,7 @@ impl Source {
     /// The next delivery; none at the end. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         match self {
+            Self::Idle => None,
             Self::Child(child) => child.next().await,
             Self::Http(http) => http.next().await,
             Self::Practice(practice) => practice.next().await,
@@ -189,7 +192,7 @@ impl Source {
     pub(super) fn child(&self) -> Option<&ChildRun> {
         match self {
             Self::Child(child) => Some(&child.run),
-            Self::Http(_) | Self::Practice(_) => None,
+            Self::Idle | Self::Http(_) | Self::Practice(_) => None,
         }
     }
 }

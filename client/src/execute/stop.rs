@@ -21,12 +21,25 @@ pub(super) struct Cause {
 }
 
 impl Cause {
+    /// A stop that came over the link.
+    pub(super) fn ordered(by: &str, via: &str, reason: Option<String>) -> Self {
+        let by = if by == "budget" { StopBy::Budget } else { StopBy::User };
+        let via = match (by, via) {
+            (StopBy::Budget, _) => StopVia::Runner,
+            (_, "page") => StopVia::Page,
+            (_, "api") => StopVia::Api,
+            _ => StopVia::Cli,
+        };
+        Self { by, via, reason, signal: None }
+    }
+
     /// How the program ends after such a stop.
     pub(super) fn exit(&self) -> Exit {
         match (self.by, self.signal) {
             (_, Some(signal)) => Exit::Signal(signal),
             (StopBy::Budget, None) => Exit::Budget,
             (StopBy::Timeout, None) => Exit::Timeout,
+            (StopBy::Stall, None) => Exit::Failed,
             (StopBy::User | StopBy::Signal, None) => Exit::StoppedByUser,
         }
     }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use llmctl_proto::admission::{Admission, Submission};
 use llmctl_proto::event::Event;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::journal::{Entry, Reader};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::attach_request::Kind as Up;
 use llmctl_proto::pb::attach_response::Kind as Down;
-use llmctl_proto::pb::{AttachHello, AttachRequest, AttachResponse, Event as WireEvent};
+use llmctl_proto::pb::{AttachHello, AttachRequest, AttachResponse, Event as WireEvent, Submit};
 use llmctl_proto::{PROTOCOL, VERSION};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -28,11 +29,13 @@ const IN_FLIGHT: usize = 32;
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LAST: Duration = Duration::from_secs(2);
 
-/// What the daemon wants of a runner.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the daemon wants of a runner, or tells it.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Order {
     /// Stop and keep the partial result.
     Stop {
+        /// `user`, or `budget` when its budgets no longer carry it.
+        by: String,
         /// `page`, `cli` or `api`.
         via: String,
         /// Why.
@@ -44,6 +47,10 @@ pub enum Order {
     },
     /// Suspend or resume the process group.
     Suspend(bool),
+    /// The answer to the submission, or news of its place.
+    Admission(Box<Admission>),
+    /// Another cost limit, in nano-dollars; none lifts it.
+    Budget(Option<i64>),
 }
 
 /// Handle of the runner. Sending never waits.
@@ -52,6 +59,8 @@ pub struct Link {
     tx: mpsc::Sender<Entry>,
     behind: Arc<AtomicBool>,
     durable: watch::Receiver<u64>,
+    submission: watch::Sender<Option<Submission>>,
+    connected: watch::Receiver<bool>,
 }
 
 /// Starts the link on a connection that stands, or on one that will come.
@@ -65,6 +74,8 @@ pub fn spawn(
     let (orders_tx, orders) = mpsc::channel(16);
     let (durable_tx, durable) = watch::channel(0);
     let behind = Arc::new(AtomicBool::new(false));
+    let (submission, submitted) = watch::channel(None);
+    let (connected_tx, connected) = watch::channel(client.is_some());
     let task = Task {
         paths: paths.clone(),
         id,
@@ -73,9 +84,11 @@ pub fn spawn(
         orders: orders_tx,
         durable: durable_tx,
         behind: Arc::clone(&behind),
+        submitted,
+        connected: connected_tx,
     };
     drop(tokio::spawn(task.run(client)));
-    (Link { tx, behind, durable }, orders)
+    (Link { tx, behind, durable, submission, connected }, orders)
 }
 
 impl Link {
@@ -85,6 +98,32 @@ impl Link {
         if self.tx.try_send(entry).is_err() && fact {
             self.behind.store(true, Ordering::Release);
         }
+    }
+
+    /// Asks for a place and for money; asked again after every new connection until another submission or none
+    /// takes its place. Facts that were sent before it arrive before it.
+    pub fn submit(&self, submission: Submission) {
+        self.submission.send_replace(Some(submission));
+    }
+
+    /// Changes the submission that a new connection begins with; a daemon that is connected is not asked again.
+    pub fn amend(&self, change: impl FnOnce(&mut Submission)) {
+        self.submission.send_if_modified(|submission| {
+            if let Some(submission) = submission {
+                change(submission);
+            }
+            false
+        });
+    }
+
+    /// Asks for nothing any more, neither now nor after a new connection.
+    pub fn withdraw(&self) {
+        self.submission.send_replace(None);
+    }
+
+    /// Whether a daemon is connected, and how that changes.
+    pub fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.clone()
     }
 
     /// Waits until everything up to a journal number is on the daemon's disk; false when that takes too long.
@@ -102,6 +141,8 @@ struct Task {
     orders: mpsc::Sender<Order>,
     durable: watch::Sender<u64>,
     behind: Arc<AtomicBool>,
+    submitted: watch::Receiver<Option<Submission>>,
+    connected: watch::Sender<bool>,
 }
 
 /// Why one connection ended.
@@ -117,7 +158,9 @@ impl Task {
         let mut wait = RETRY_FIRST;
         loop {
             if let Some(connected) = client.take() {
-                match self.serve(connected).await {
+                let ended = self.serve(connected).await;
+                self.connected.send_if_modified(|connected| std::mem::replace(connected, false));
+                match ended {
                     Ended::Done => return,
                     Ended::Lost => wait = RETRY_FIRST,
                 }
@@ -157,6 +200,9 @@ impl Task {
         if self.catch_up(&up, &mut sent).await.is_err() {
             return Ended::Lost;
         }
+        self.connected.send_if_modified(|connected| !std::mem::replace(connected, true));
+        // A daemon that is new to it has to know that it waits or runs.
+        self.submitted.mark_changed();
         self.forward(&up, &mut down, sent).await
     }
 
@@ -168,6 +214,8 @@ impl Task {
     ) -> Ended {
         loop {
             tokio::select! {
+                // Facts first: a submission comes after what was said before it.
+                biased;
                 item = self.items.recv() => {
                     let Some(entry) = item else { return Ended::Done };
                     if self.pass_on(up, entry, &mut sent).await.is_err() {
@@ -178,6 +226,17 @@ impl Task {
                     Ok(Some(answer)) => self.on_answer(answer).await,
                     Ok(None) | Err(_) => return Ended::Lost,
                 },
+                Ok(()) = self.submitted.changed() => {
+                    if self.behind.swap(false, Ordering::AcqRel) && self.catch_up(up, &mut sent).await.is_err() {
+                        return Ended::Lost;
+                    }
+                    let submission = self.submitted.borrow_and_update().as_ref().map(submit);
+                    if let Some(request) = submission
+                        && up.send(request).await.is_err()
+                    {
+                        return Ended::Lost;
+                    }
+                }
             }
         }
     }
@@ -223,19 +282,30 @@ impl Task {
         let order = match answer.kind {
             Some(Down::Acknowledged(ack)) => return self.note_durable(ack.durable_client_seq),
             Some(Down::Stop(stop)) => Order::Stop {
+                by: stop.by,
                 via: stop.via,
                 reason: Some(stop.reason).filter(|r| !r.is_empty()),
                 force: stop.force,
                 grace_ms: Some(stop.grace_ms).filter(|g| *g > 0),
             },
             Some(Down::Suspend(suspend)) => Order::Suspend(suspend.suspend),
+            Some(Down::Admission(answer)) => match serde_json::from_str(&answer.admission) {
+                Ok(admission) => Order::Admission(Box::new(admission)),
+                // Words of another version; whoever waits goes on after a while.
+                Err(_) => return,
+            },
+            Some(Down::Budget(budget)) => Order::Budget(budget.max_cost_nano_usd),
             // A daemon that leaves closes the stream next; the operation goes on.
-            Some(Down::Attached(_) | Down::Leaving(_) | Down::Admission(_) | Down::Budget(_)) | None => {
-                return;
-            }
+            Some(Down::Attached(_) | Down::Leaving(_)) | None => return,
         };
         let _ = self.orders.send(order).await;
     }
+}
+
+fn submit(submission: &Submission) -> AttachRequest {
+    // Names, numbers and times always serialise.
+    let submission = serde_json::to_string(submission).unwrap_or_default();
+    AttachRequest { kind: Some(Up::Submit(Submit { submission })) }
 }
 
 fn wire(entry: Entry) -> AttachRequest {

@@ -4,7 +4,7 @@
 
 use llmctl_proto::event::CostBasis;
 use llmctl_proto::money::PicoUsd;
-use llmctl_proto::price::{Circumstance, PriceRow, PriceTable, price};
+use llmctl_proto::price::{Circumstance, PriceRow, PriceTable, Priced, price};
 use llmctl_proto::usage::{Usage, UsageSource};
 
 use super::Meter;
@@ -102,8 +102,7 @@ impl Meter {
     fn computed(&self, guess: u64) -> Option<(PicoUsd, CostBasis)> {
         let parts = self.parts(guess);
         // An estimate of output alone would be a price without its input.
-        if parts.is_empty() || (self.totals.is_empty() && self.messages.is_empty() && self.settled.is_empty())
-        {
+        if parts.is_empty() || (!self.has_reports() && self.prompt_bytes.is_none()) {
             return None;
         }
         let mut basis = CostBasis::Computed;
@@ -139,22 +138,31 @@ impl Meter {
         let guess = (guess > 0).then(|| Part {
             model: self.messages.last().and_then(|message| message.model.as_deref()).or(own),
             provider: None,
-            usage: Usage { output: guess, ..Usage::default() },
+            usage: Usage { input: self.assumed_input(), output: guess, ..Usage::default() },
             per_request: true,
         });
         totals.chain(settled).chain(messages).chain(guess).filter(|part| !part.usage.is_zero()).collect()
     }
 
     fn price(&self, part: &Part<'_>) -> (Option<PicoUsd>, CostBasis) {
+        match self.priced(part) {
+            Some((priced, _)) => (Some(priced.amount), priced.basis),
+            None => (None, CostBasis::Unknown),
+        }
+    }
+
+    /// The part priced by the row in force when the attempt began.
+    pub(super) fn priced(&self, part: &Part<'_>) -> Option<(Priced, &PriceRow)> {
+        let row = self.row(part.model?, self.seller(part))?;
+        let of = Circumstance { per_request: part.per_request, ..Circumstance::request(self.started) };
+        price(row, &part.usage, &of).ok().map(|priced| (priced, row))
+    }
+
+    /// Who is paid for a part.
+    pub(super) fn seller<'a>(&'a self, part: &Part<'a>) -> Option<&'a str> {
         // Claude Code says `firstParty` of any address it was given, so the request knows better.
         let served = part.provider.filter(|name| *name != "firstParty");
-        let provider = served.or(self.provider.as_deref()).or(part.provider);
-        let row = part.model.and_then(|model| self.row(model, provider));
-        let of = Circumstance { per_request: part.per_request, ..Circumstance::request(self.started) };
-        match row.map(|row| price(row, &part.usage, &of)) {
-            Some(Ok(priced)) => (Some(priced.amount), priced.basis),
-            Some(Err(_)) | None => (None, CostBasis::Unknown),
-        }
+        served.or(self.provider.as_deref()).or(part.provider)
     }
 
     fn row(&self, model: &str, provider: Option<&str>) -> Option<&PriceRow> {

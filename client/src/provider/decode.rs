@@ -118,7 +118,7 @@ impl Track {
 
     /// Says how it ended, once.
     pub(super) fn close(&mut self, outcome: Outcome, out: &mut Vec<AdapterEvent>) {
-        self.close_with(Final { outcome, answer: None, http_status: None }, out);
+        self.close_with(Final::of(outcome), out);
     }
 
     /// Says how it ended, once, with all that is known.
@@ -133,7 +133,7 @@ impl Track {
     pub(super) fn fail(&mut self, error: &Value, out: &mut Vec<AdapterEvent>) {
         let (class, message, http_status) = super::error::of_stream(error);
         let outcome = Outcome::Failed { class, message };
-        self.close_with(Final { outcome, answer: None, http_status }, out);
+        self.close_with(Final { http_status, ..Final::of(outcome) }, out);
     }
 
     /// Whether the end was said.

@@ -3,6 +3,8 @@
 //! A table and three functions. The environment is handed in as a lookup and never read here; an empty variable
 //! counts as unset.
 
+use llmctl_proto::config::{Provider, Table};
+
 use super::request::{Api, ProviderSpec, Secret};
 
 /// Environment variable with any OpenAI-compatible address.
@@ -53,6 +55,9 @@ pub enum NotReady {
         /// What it is set to.
         given: String,
     },
+    /// A configured provider without something it needs.
+    #[error("{0}")]
+    Incomplete(String),
 }
 
 /// One line of the table of providers that speak Chat Completions.
@@ -196,6 +201,98 @@ pub fn all(env: &dyn Fn(&str) -> Option<String>) -> Vec<(&'static str, Result<Pr
     std::iter::once((CUSTOM, custom(env))).chain(known).collect()
 }
 
+/// Every known provider as the configuration changes it, then those that only the configuration knows, by name.
+pub fn configured(
+    providers: &Table<Provider>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Vec<(String, Result<ProviderSpec, NotReady>)> {
+    let mut specs: Vec<(String, Result<ProviderSpec, NotReady>)> = Vec::new();
+    for (name, spec) in all(env) {
+        let spec = match providers.get(name) {
+            Some(provider) => from_config(name, provider, env),
+            None => spec,
+        };
+        specs.push((name.to_owned(), spec));
+    }
+    for (name, provider) in providers {
+        if !specs.iter().any(|(known, _)| known == name) {
+            specs.push((name.clone(), from_config(name, provider, env)));
+        }
+    }
+    specs
+}
+
+/// A provider of the configuration; what it leaves out is the catalogue's.
+fn from_config(
+    name: &str,
+    provider: &Provider,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<ProviderSpec, NotReady> {
+    let usual = find(name);
+    let incomplete = |what: String| NotReady::Incomplete(what);
+    let base_url = match (&provider.base_url, usual) {
+        (Some(url), _) => expand(url, env),
+        (None, Some(usual)) => {
+            first(usual.base_url_envs, env).map_or(usual.base_url.to_owned(), |(_, url)| url)
+        }
+        (None, None) => return Err(incomplete(format!("no address: set providers.{name}.base_url"))),
+    };
+    let elsewhere = usual.is_none_or(|usual| !same_host(&base_url, usual.base_url));
+    let api = match (&provider.api, usual) {
+        (Some(given), _) => {
+            Api::parse(given).ok_or_else(|| incomplete(format!("no API {given:?} is known")))?
+        }
+        (None, Some(usual)) => {
+            if elsewhere {
+                usual.api_elsewhere
+            } else {
+                usual.api
+            }
+        }
+        (None, None) => Api::Chat,
+    };
+    let names: Vec<&str> = match (&provider.api_key_env, usual) {
+        (Some(own), _) => vec![own.as_str()],
+        (None, Some(usual)) => usual.key_envs.to_vec(),
+        (None, None) => Vec::new(),
+    };
+    let key = first(&names, env);
+    // A server elsewhere may need no key, unless the configuration names one.
+    if key.is_none() && (provider.api_key_env.is_some() || !elsewhere) {
+        return Err(incomplete(format!("no key: set {}", names.join(" or "))));
+    }
+    Ok(ProviderSpec {
+        name: name.to_owned(),
+        api,
+        base_url,
+        key_env: key
+            .as_ref()
+            .map(|(name, _)| (*name).to_owned())
+            .or_else(|| names.first().map(|n| (*n).to_owned())),
+        key: key.map(|(_, key)| Secret::new(&key)),
+        headers: provider.headers.iter().map(|(name, value)| (name.clone(), expand(value, env))).collect(),
+    })
+}
+
+/// Puts variables into a configured value: `${NAME}` and `${NAME:default}`. Values are not looked at again.
+pub fn expand(value: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let Some((name, tail)) = after.split_once('}') else {
+            out.push_str("${");
+            rest = after;
+            continue;
+        };
+        let (name, default) = name.split_once(':').unwrap_or((name, ""));
+        out.push_str(&env(name).unwrap_or_else(|| default.to_owned()));
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// The first of the variables that is set and not blank.
 fn first<'n>(names: &[&'n str], env: &dyn Fn(&str) -> Option<String>) -> Option<(&'n str, String)> {
     names.iter().find_map(|name| {
@@ -255,6 +352,33 @@ mod tests {
         assert_eq!(custom(&env(&full)).expect("ready").api, Api::Anthropic);
         let wrong = custom(&env(&[(CUSTOM_BASE_URL, "http://h"), (CUSTOM_API, "soap")]));
         assert_eq!(wrong, Err(NotReady::UnknownApi { given: "soap".into() }));
+    }
+
+    #[test]
+    fn the_configuration_changes_and_adds_providers() {
+        let mut providers = Table::new();
+        let own = Provider {
+            base_url: Some("http://${HOST:127.0.0.1}:9/v1".into()),
+            headers: [("x-team".to_owned(), "${TEAM}".to_owned())].into(),
+            ..Provider::default()
+        };
+        providers.insert("house".to_owned(), own);
+        providers.insert(
+            "openai".into(),
+            Provider { api_key_env: Some("TEAM_KEY".into()), ..Provider::default() },
+        );
+        providers.insert("nowhere".into(), Provider::default());
+        let env = env(&[("TEAM", "blue"), ("OPENAI_API_KEY", "k"), ("HOST", "h")]);
+        let specs = configured(&providers, &env);
+        let of =
+            |name: &str| specs.iter().find(|(n, _)| n == name).map(|(_, spec)| spec.clone()).expect("listed");
+        let house = of("house").expect("ready");
+        assert_eq!((house.base_url.as_str(), house.api), ("http://h:9/v1", Api::Chat));
+        assert_eq!(house.headers, [("x-team".to_owned(), "blue".to_owned())]);
+        assert_eq!(of("openai").expect_err("its own key is not set").to_string(), "no key: set TEAM_KEY");
+        assert!(of("nowhere").expect_err("no address").to_string().contains("providers.nowhere.base_url"));
+        assert_eq!(specs.iter().filter(|(name, _)| name == "openai").count(), 1);
+        assert_eq!(expand("${A:x}-${B}-${", &env), "x--${");
     }
 
     #[test]

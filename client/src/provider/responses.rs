@@ -76,7 +76,7 @@ impl Responses {
         }
         self.take_usage(&response["usage"], out);
         let answer = if self.saw_text { None } else { whole_text(items) };
-        self.track.close_with(Final { outcome: Outcome::Success, answer, http_status: None }, out);
+        self.track.close_with(Final { answer, ..Final::of(Outcome::Success) }, out);
     }
 
     fn call(&mut self, item: &Value, out: &mut Vec<AdapterEvent>) {

@@ -242,7 +242,7 @@ fn has_ended(events: &[AdapterEvent]) -> bool {
 fn check(split: Result<(), TooLong>, events: &mut Vec<AdapterEvent>) {
     if let (Err(error), false) = (split, has_ended(events)) {
         let outcome = Outcome::Failed { class: ErrorClass::InvalidOutput, message: error.to_string() };
-        events.push(AdapterEvent::Final(Final { outcome, answer: None, http_status: None }));
+        events.push(AdapterEvent::Final(Final::of(outcome)));
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use llmctl_proto::event::Reason;
 
 /// Why `auto` should pass a tool by: nothing suggests that it could reach its provider.
-pub(crate) fn missing(tool: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Reason> {
+pub(super) fn missing(tool: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Reason> {
     let home = env("HOME").map(PathBuf::from).unwrap_or_default();
     let dir = |variable: &str, default: &str| env(variable).map_or_else(|| home.join(default), PathBuf::from);
     let (variables, files, how): (&[&str], Vec<PathBuf>, &str) = match tool {

@@ -5,38 +5,42 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use llmctl_proto::config::{Config, Table, Tool};
+
 use crate::error::CliError;
 use crate::tool::{Template, ToolSpec};
 
 /// Largest file that is read.
 const MAX_BYTES: u64 = 1024 * 1024;
+/// This system's key in `platforms`.
+const SYSTEM: &str = if cfg!(target_os = "macos") { "macos" } else { "linux" };
 
 /// A program run by a command template.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TemplateTool {
+struct TemplateTool {
     /// Program name or path.
-    pub binary: String,
+    binary: String,
     /// The command, with placeholders.
-    pub command_template: String,
+    command_template: String,
     /// Models it offers; the first is used when none is named.
     #[serde(default)]
-    pub models: Vec<String>,
+    models: Vec<String>,
     /// Explicit path of the program.
     #[serde(default)]
-    pub binary_path: Option<String>,
+    binary_path: Option<String>,
     /// Added to the program's environment.
     #[serde(default)]
-    pub env_vars: BTreeMap<String, String>,
+    env_vars: BTreeMap<String, String>,
     /// Must be set.
     #[serde(default)]
-    pub env_required: Vec<String>,
-    /// Last places to look, by system; not used here.
+    env_required: Vec<String>,
+    /// Last places to look, by system.
     #[serde(default)]
-    pub platforms: BTreeMap<String, String>,
-    /// What it can do; not used here.
+    platforms: BTreeMap<String, String>,
+    /// What it can do.
     #[serde(default)]
-    pub capabilities: Vec<String>,
+    capabilities: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,16 +49,17 @@ struct File {
     tools: BTreeMap<String, serde_yaml::Value>,
 }
 
-/// Reads the tools that are run by a template. A tool that llmctl has an adapter for keeps its adapter.
+/// A configuration that holds nothing but the tools of `tools.yaml`.
 ///
 /// # Errors
 /// The file cannot be read or is wrong; the error names it and the place.
-pub fn load(config: &Path) -> Result<BTreeMap<String, TemplateTool>, CliError> {
+pub fn load(config: &Path) -> Result<Config, CliError> {
     let path = config.join("tools.yaml");
     let name = path.display().to_string();
+    let nothing = Config { default_policy: "default".to_owned(), ..Config::default() };
     let meta = match std::fs::metadata(&path) {
         Ok(meta) => meta,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(nothing),
         Err(error) => return Err(CliError::usage(format!("cannot read {name}")).caused_by(error)),
     };
     if meta.len() > MAX_BYTES {
@@ -62,16 +67,16 @@ pub fn load(config: &Path) -> Result<BTreeMap<String, TemplateTool>, CliError> {
     }
     let text = std::fs::read_to_string(&path)
         .map_err(|e| CliError::usage(format!("cannot read {name}")).caused_by(e))?;
-    parse(&text, &name)
+    Ok(Config { tools: parse(&text, &name)?, ..nothing })
 }
 
-fn parse(text: &str, name: &str) -> Result<BTreeMap<String, TemplateTool>, CliError> {
+fn parse(text: &str, name: &str) -> Result<Table<Tool>, CliError> {
     let wrong = |what: String| CliError::usage(format!("{name} is not valid")).caused_by(what);
     if text.trim().is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Table::new());
     }
     let file: File = serde_yaml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-    let mut tools = BTreeMap::new();
+    let mut tools = Table::new();
     for (tool, value) in file.tools {
         if ToolSpec::find(&tool).is_some() {
             continue;
@@ -80,7 +85,18 @@ fn parse(text: &str, name: &str) -> Result<BTreeMap<String, TemplateTool>, CliEr
             serde_yaml::from_value(value).map_err(|e| wrong(format!("tools.{tool}: {e}")))?;
         Template::parse(&template.command_template)
             .map_err(|e| wrong(format!("tools.{tool}.command_template: {e}")))?;
-        tools.insert(tool, template);
+        let configured = Tool {
+            binary: template.binary,
+            command_template: Some(template.command_template),
+            binary_path: template.binary_path,
+            models: template.models,
+            env_vars: template.env_vars,
+            env_required: template.env_required,
+            platform_path: template.platforms.get(SYSTEM).cloned(),
+            capabilities: template.capabilities,
+            ..Tool::default()
+        };
+        tools.insert(tool, configured);
     }
     Ok(tools)
 }

@@ -138,12 +138,14 @@ pub struct Final {
     pub answer: Option<String>,
     /// HTTP status behind a failure.
     pub http_status: Option<u16>,
+    /// The least time to wait before another try, in milliseconds, as the provider asks.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Final {
     /// An end of which only the outcome is known.
     pub fn of(outcome: Outcome) -> Self {
-        Self { outcome, answer: None, http_status: None }
+        Self { outcome, answer: None, http_status: None, retry_after_ms: None }
     }
 }
 
@@ -191,6 +193,8 @@ pub enum ErrorClass {
     Invalid,
     /// Another 5xx.
     Server,
+    /// The tool was ended by a signal that nobody here sent.
+    Crash,
     /// The tool left with a non-zero code and no better word.
     ExitCode,
     /// Ended well without an answer.
@@ -198,6 +202,25 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// The name in events and in `fallback.on`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BinaryMissing => "binary_missing",
+            Self::RateLimit => "rate_limit",
+            Self::Overloaded => "overloaded",
+            Self::ModelUnavailable => "model_unavailable",
+            Self::ContextWindow => "context_window",
+            Self::Network => "network",
+            Self::Auth => "auth",
+            Self::Quota => "quota",
+            Self::Invalid => "invalid",
+            Self::Server => "server",
+            Self::Crash => "crash",
+            Self::ExitCode => "exit_code",
+            Self::InvalidOutput => "invalid_output",
+        }
+    }
+
     /// Whether the same request may succeed later without a change.
     pub fn retryable(self) -> bool {
         matches!(self, Self::RateLimit | Self::Overloaded | Self::Network | Self::Server)

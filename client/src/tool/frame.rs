@@ -135,7 +135,7 @@ impl Base {
         let http_status = status.or_else(|| classify::status_in(message));
         let class = classify::class_of(http_status, message).unwrap_or(ErrorClass::ExitCode);
         let outcome = Outcome::Failed { class, message: message.to_owned() };
-        self.close(Final { outcome, answer: None, http_status }, out);
+        self.close(Final { http_status, ..Final::of(outcome) }, out);
     }
 
     /// A new turn began behind a closing frame: that frame did not close the run.

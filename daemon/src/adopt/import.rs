@@ -12,6 +12,7 @@ use llmctl_proto::state::{Operation, OperationState};
 use llmctl_proto::time::UnixMs;
 
 use super::Deps;
+use super::last_seen;
 use crate::hub::Publish;
 
 /// How long killed leftovers get to be gone.
@@ -145,15 +146,21 @@ async fn end_leftovers(tag: String, tool: Option<Identity>) -> u32 {
     u32::try_from(killed.len()).unwrap_or(u32::MAX)
 }
 
-/// Writes `execution.lost` into the journal and publishes it.
+/// Writes what the operation cost, as far as it is known, and `execution.lost` into the journal, and publishes both.
 async fn close(deps: &Deps, dir: &OperationDir, runner: &Identity, killed: u32) -> Result<(), ImportError> {
     let entries = Reader::entries(&dir.journal());
     let mut operation: Option<Operation> = None;
+    let mut records = Vec::new();
     for entry in &entries {
         if let Ok(event) = entry.event() {
             operation.get_or_insert_with(|| Operation::new(dir.id.clone(), entry.at)).apply(entry.at, &event);
+            if let Event::CostRecorded(record) = event {
+                records.push(record);
+            }
         }
     }
+    let now = UnixMs::now();
+    let cost = operation.as_ref().and_then(|operation| last_seen::cost(operation, &records, now));
     let size = |stream| std::fs::metadata(dir.stream(stream)).map_or(0, |m| m.len());
     let lost = ExecutionLost {
         operation_id: dir.id.clone(),
@@ -165,19 +172,27 @@ async fn close(deps: &Deps, dir: &OperationDir, runner: &Identity, killed: u32) 
         killed_processes: killed,
         partial: Some(dir.partial()),
     };
-    let mut journal = Writer::after_crash(&dir.journal()).map_err(ImportError::Journal)?;
-    let (entry, _) = journal.append(UnixMs::now(), &lost.clone().into());
-    journal.sync().map_err(ImportError::Journal)?;
     tracing::info!(operation.id = %dir.id, killed, "operation lost");
-    let publish = Publish {
-        at: entry.at,
-        event: lost.into(),
-        data: entry.data,
-        client_seq: entry.client_seq,
-        durable: None,
-        done: None,
-    };
-    deps.hub.publish_durably(publish).await?;
+    let mut journal = Writer::after_crash(&dir.journal()).map_err(ImportError::Journal)?;
+    let events = cost.map(Event::from).into_iter().chain([Event::from(lost)]);
+    let written: Vec<_> = events
+        .map(|event| {
+            let (entry, _) = journal.append(now, &event);
+            (event, entry)
+        })
+        .collect();
+    journal.sync().map_err(ImportError::Journal)?;
+    for (event, entry) in written {
+        let publish = Publish {
+            at: entry.at,
+            event,
+            data: entry.data,
+            client_seq: entry.client_seq,
+            durable: None,
+            done: None,
+        };
+        deps.hub.publish_durably(publish).await?;
+    }
     dir.settle();
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! it ended, and what it left running is ended by its identity and its tag.
 
 mod import;
+mod last_seen;
 mod notice;
 
 use std::collections::HashSet;

@@ -1,13 +1,14 @@
 //! The stream of one running operation: events up, acknowledgements and directives down.
 
+use llmctl_proto::admission::Submission;
 use llmctl_proto::event::{Event, ExecutionDetached, OtherEvent};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::OperationDir;
 use llmctl_proto::pb::attach_request::Kind as Up;
 use llmctl_proto::pb::attach_response::Kind as Down;
 use llmctl_proto::pb::{
-    Acknowledged, AttachHello, AttachRequest, AttachResponse, Attached, Event as WireEvent, Leaving,
-    StopDirective, SuspendDirective,
+    Acknowledged, AdmissionDirective, AttachHello, AttachRequest, AttachResponse, Attached, BudgetDirective,
+    Event as WireEvent, Leaving, StopDirective, SuspendDirective,
 };
 use llmctl_proto::state::OperationState;
 use llmctl_proto::time::UnixMs;
@@ -22,7 +23,7 @@ use crate::hub::{Directive, Publish};
 /// Answers that wait for a runner; they are tiny and rare.
 const DOWN: usize = 64;
 /// Directives that wait for a runner.
-const DIRECTIVES: usize = 16;
+const DIRECTIVES: usize = 64;
 /// Longest payload of one event; a runner keeps its own far below.
 const MAX_PAYLOAD: usize = 256 * 1024;
 
@@ -106,6 +107,16 @@ impl Link {
                     false
                 }
             },
+            Ok(Some(AttachRequest { kind: Some(Up::Submit(submit)) })) => {
+                match self.submit(&submit.submission).await {
+                    Ok(()) => true,
+                    Err(status) => {
+                        tracing::warn!(operation.id = %self.id, error = status.message(), "link closed");
+                        let _ = self.down.send(Err(status)).await;
+                        false
+                    }
+                }
+            }
             Ok(Some(_)) => true,
             Ok(None) | Err(_) => false,
         }
@@ -136,6 +147,18 @@ impl Link {
             done: None,
         };
         Ok(self.deps.hub.publish(publish).await?)
+    }
+
+    async fn submit(&self, text: &str) -> Result<(), Status> {
+        if text.len() > MAX_PAYLOAD {
+            return Err(Status::invalid_argument(format!("submission of {} bytes", text.len())));
+        }
+        let submission: Submission =
+            serde_json::from_str(text).map_err(|e| Status::invalid_argument(format!("submission: {e}")))?;
+        if submission.operation_id != self.id {
+            return Err(Status::permission_denied("a submission of another operation"));
+        }
+        Ok(self.deps.hub.submit(submission).await?)
     }
 
     async fn acknowledge(&mut self) -> bool {
@@ -173,12 +196,17 @@ impl Link {
 fn directive_down(directive: Directive) -> Down {
     match directive {
         Directive::Stop(order) => Down::Stop(StopDirective {
-            by: "user".into(),
+            by: order.by,
             via: order.via,
             reason: order.reason.unwrap_or_default(),
             force: order.force,
             grace_ms: order.grace_ms.unwrap_or_default(),
         }),
         Directive::Suspend(suspend) => Down::Suspend(SuspendDirective { suspend }),
+        Directive::Admission(admission) => Down::Admission(AdmissionDirective {
+            // Names, numbers and times always serialise.
+            admission: serde_json::to_string(&admission).unwrap_or_default(),
+        }),
+        Directive::Budget(limit) => Down::Budget(BudgetDirective { max_cost_nano_usd: limit }),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use llmctl_proto::admission::FactsQuery;
 use llmctl_proto::event::{Event, MAX_EVENT_BYTES, check_emittable};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::control_server::Control;
@@ -122,7 +123,12 @@ impl ControlService {
 }
 
 fn json(operation: &Operation) -> String {
-    serde_json::to_string(operation).unwrap_or_default()
+    to_json(operation)
+}
+
+/// Names, numbers and times always serialise.
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn wanted(request: &ListOperationsRequest, operation: &Operation) -> bool {
@@ -222,6 +228,7 @@ impl Control for ControlService {
             request.ids
         };
         let order = StopOrder {
+            by: "user".into(),
             via: request.via,
             reason: Some(request.reason).filter(|r| !r.is_empty()),
             force: request.force,
@@ -290,27 +297,45 @@ impl Control for ControlService {
 
     async fn get_shared_facts(
         &self,
-        _: Request<GetSharedFactsRequest>,
+        request: Request<GetSharedFactsRequest>,
     ) -> Result<Response<GetSharedFactsResponse>, Status> {
-        Err(Status::unimplemented("not in this build"))
+        let query: FactsQuery = serde_json::from_str(&request.get_ref().query)
+            .map_err(|e| Status::invalid_argument(format!("query: {e}")))?;
+        let facts = self.deps.hub.facts(query).await?;
+        Ok(Response::new(GetSharedFactsResponse { facts: to_json(&facts) }))
     }
 
     async fn get_queue(&self, _: Request<GetQueueRequest>) -> Result<Response<GetQueueResponse>, Status> {
-        Err(Status::unimplemented("not in this build"))
+        let rows = self.deps.hub.queue().await?;
+        Ok(Response::new(GetQueueResponse { rows: rows.iter().map(to_json).collect() }))
     }
 
     async fn change_queue(
         &self,
-        _: Request<ChangeQueueRequest>,
+        request: Request<ChangeQueueRequest>,
     ) -> Result<Response<ChangeQueueResponse>, Status> {
-        Err(Status::unimplemented("not in this build"))
+        let request = request.into_inner();
+        if request.priority.is_some_and(|priority| !(-100..=100).contains(&priority)) {
+            return Err(Status::invalid_argument("a priority is a whole number from -100 to 100"));
+        }
+        let operation = self.deps.operations.get(&request.id).await?;
+        let id = &operation.operation_id;
+        let operation = self.deps.operations.change_queue(id, request.priority, request.held).await?;
+        Ok(Response::new(ChangeQueueResponse { operation: json(&operation) }))
     }
 
     async fn set_operation_budget(
         &self,
-        _: Request<SetOperationBudgetRequest>,
+        request: Request<SetOperationBudgetRequest>,
     ) -> Result<Response<SetOperationBudgetResponse>, Status> {
-        Err(Status::unimplemented("not in this build"))
+        let request = request.into_inner();
+        if request.max_cost_nano_usd.is_some_and(|limit| limit <= 0) {
+            return Err(Status::invalid_argument("a limit must be more than zero"));
+        }
+        let operation = self.deps.operations.get(&request.id).await?;
+        let id = &operation.operation_id;
+        let operation = self.deps.operations.set_budget(id, request.max_cost_nano_usd).await?;
+        Ok(Response::new(SetOperationBudgetResponse { operation: json(&operation) }))
     }
 
     async fn reload_config(

@@ -4,15 +4,18 @@
 //! the stream in one turn of the hub, so the two meet without a gap or a duplicate.
 
 mod frame;
+mod money;
 mod ring;
 mod task;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use llmctl_proto::admission::{Admission, FactsQuery, QueueRow, Refusal, SharedFacts, Submission};
+use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::Event;
 use llmctl_proto::ids::{Cursor, Epoch, OperationId, ResolveError};
-use llmctl_proto::state::{Operation, OperationState, Totals};
+use llmctl_proto::state::{Operation, Totals};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -59,11 +62,17 @@ pub enum Directive {
     Stop(StopOrder),
     /// Suspend (true) or resume (false) the process group.
     Suspend(bool),
+    /// The answer to its submission, or news of its place.
+    Admission(Box<Admission>),
+    /// Another cost limit in nano-dollars; none lifts it.
+    Budget(Option<i64>),
 }
 
 /// A stop as it is passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopOrder {
+    /// `user`, or `budget` when its budgets no longer carry it.
+    pub by: String,
     /// `page`, `cli` or `api`.
     pub via: String,
     /// Why.
@@ -75,7 +84,7 @@ pub struct StopOrder {
 }
 
 /// A condition on an operation that somebody waits for.
-pub type Condition = fn(OperationState) -> bool;
+pub type Condition = Box<dyn Fn(&Operation) -> bool + Send>;
 
 /// A place in the stream, with what lies before it.
 #[derive(Debug)]
@@ -129,6 +138,12 @@ pub(crate) enum Message {
     List { reply: oneshot::Sender<(Vec<Operation>, Totals)> },
     AdvanceWatermark { id: OperationId, stored: u64, reply: oneshot::Sender<u64> },
     Attached { reply: oneshot::Sender<Vec<OperationId>> },
+    Submit { submission: Box<Submission> },
+    Facts { query: Box<FactsQuery>, reply: oneshot::Sender<SharedFacts> },
+    Queue { reply: oneshot::Sender<Vec<QueueRow>> },
+    ChangeQueue { id: OperationId, priority: Option<i32>, held: Option<bool>, reply: oneshot::Sender<bool> },
+    SetBudget { id: OperationId, limit: Option<i64>, reply: oneshot::Sender<Result<bool, Box<Refusal>>> },
+    SetLimits { limits: Box<Concurrency> },
 }
 
 /// Why the hub gave no answer.
@@ -160,12 +175,12 @@ impl std::fmt::Debug for Message {
 
 impl Hub {
     /// Starts the hub on what the store recovered.
-    pub fn spawn(recovered: Recovered, store: Store, tracker: &TaskTracker) -> Self {
+    pub fn spawn(recovered: Recovered, store: Store, limits: Concurrency, tracker: &TaskTracker) -> Self {
         let (tx, rx) = mpsc::channel(INBOX);
         let (frames, _) = broadcast::channel(BROADCAST);
         let epoch = Epoch(draw_epoch());
         let stats = Arc::new(HubStats::default());
-        let task = task::HubTask::new(epoch, recovered, store, frames.clone(), Arc::clone(&stats));
+        let task = task::HubTask::new(epoch, recovered, store, limits, frames.clone(), Arc::clone(&stats));
         tracker.spawn(task.run(rx));
         Self { tx, epoch, stats, frames }
     }
@@ -260,6 +275,66 @@ impl Hub {
     /// The daemon is stopping.
     pub async fn watermark(&self, id: OperationId, stored: u64) -> Answer<u64> {
         self.ask(|reply| Message::AdvanceWatermark { id, stored, reply }).await
+    }
+
+    /// Takes the submission of an operation; the answer goes to its runner.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn submit(&self, submission: Submission) -> Answer<()> {
+        let message = Message::Submit { submission: Box::new(submission) };
+        self.tx.send(message).await.map_err(|_| HubError::Stopping)
+    }
+
+    /// What routing decides on: budgets, full windows, cool-downs, history.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn facts(&self, query: FactsQuery) -> Answer<SharedFacts> {
+        self.ask(|reply| Message::Facts { query: Box::new(query), reply }).await
+    }
+
+    /// Operations that wait, first in line first.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn queue(&self) -> Answer<Vec<QueueRow>> {
+        self.ask(|reply| Message::Queue { reply }).await
+    }
+
+    /// Changes the place of a queued operation; false when it is not queued.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn change_queue(
+        &self,
+        id: OperationId,
+        priority: Option<i32>,
+        held: Option<bool>,
+    ) -> Answer<bool> {
+        self.ask(|reply| Message::ChangeQueue { id, priority, held, reply }).await
+    }
+
+    /// Changes the cost limit of an operation; false when its runner has no link, the refusal when shared budgets
+    /// do not carry it.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn set_budget(
+        &self,
+        id: OperationId,
+        limit: Option<i64>,
+    ) -> Answer<Result<bool, Box<Refusal>>> {
+        self.ask(|reply| Message::SetBudget { id, limit, reply }).await
+    }
+
+    /// Puts other limits of concurrency in force.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn set_limits(&self, limits: Concurrency) -> Answer<()> {
+        let message = Message::SetLimits { limits: Box::new(limits) };
+        self.tx.send(message).await.map_err(|_| HubError::Stopping)
     }
 
     /// Operations whose runners are connected.

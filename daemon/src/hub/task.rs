@@ -1,9 +1,10 @@
 //! The task behind the hub: all of its state in plain fields, one message a turn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::{Envelope, Event};
 use llmctl_proto::ids::{Cursor, Epoch, OperationId, resolve};
 use llmctl_proto::state::{ENDED_IN_SNAPSHOT, Operation, State};
@@ -12,8 +13,9 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::money::{Act, Money};
 use super::ring::Ring;
-use super::{Before, Condition, Directive, Frame, HubStats, Message, Publish, Subscription};
+use super::{Before, Condition, Directive, Frame, HubStats, Message, Publish, StopOrder, Subscription};
 use crate::store::{Fact, Recovered, Store};
 
 pub(super) struct HubTask {
@@ -30,6 +32,9 @@ pub(super) struct HubTask {
     watermarks: BTreeMap<OperationId, u64>,
     waiting: HashMap<OperationId, Vec<(Condition, oneshot::Sender<Operation>)>>,
     snapshot: Option<(u64, Utf8Bytes)>,
+    money: Money,
+    /// Events of the hub's own that are to be published in this turn.
+    own: VecDeque<Event>,
 }
 
 struct Link {
@@ -43,19 +48,35 @@ struct SnapshotState<'a> {
     totals: llmctl_proto::state::Totals,
 }
 
+/// Sleeps until a moment; for ever when there is none.
+async fn until(wake: Option<UnixMs>) {
+    match wake {
+        Some(at) => {
+            let left = u64::try_from(at.0 - UnixMs::now().0).unwrap_or(0);
+            tokio::time::sleep(std::time::Duration::from_millis(left)).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 impl HubTask {
     pub(super) fn new(
         epoch: Epoch,
         recovered: Recovered,
         store: Store,
+        limits: Concurrency,
         frames: broadcast::Sender<Frame>,
         stats: Arc<HubStats>,
     ) -> Self {
+        let state = State::restore(recovered.operations, recovered.totals);
+        let money = Money::new(limits, &recovered.ledger, recovered.ledger_total, &state);
         Self {
             epoch,
             next_seq: recovered.last_seq + 1,
             ring: Ring::new(recovered.last_seq),
-            state: State::restore(recovered.operations, recovered.totals),
+            state,
+            money,
+            own: VecDeque::new(),
             frames,
             store,
             stats,
@@ -68,8 +89,55 @@ impl HubTask {
     }
 
     pub(super) async fn run(mut self, mut rx: mpsc::Receiver<Message>) {
-        while let Some(message) = rx.recv().await {
+        loop {
+            let watched = self.frames.receiver_count() > 0;
+            let wake = self.money.next_wake(watched);
+            let message = tokio::select! {
+                message = rx.recv() => message,
+                () = until(wake) => {
+                    let acts = self.money.tick(watched);
+                    self.carry_out(acts);
+                    self.publish_own().await;
+                    continue;
+                }
+            };
+            let Some(message) = message else { return };
             self.turn(message).await;
+            self.publish_own().await;
+        }
+    }
+
+    /// Carries out what was decided about places and money.
+    fn carry_out(&mut self, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Answer(id, admission) => self.direct(&id, Directive::Admission(admission)),
+                Act::Stop(id, refusal) => {
+                    let reason = Some(refusal.sentence());
+                    let order = StopOrder {
+                        by: "budget".into(),
+                        via: String::new(),
+                        reason,
+                        force: false,
+                        grace_ms: None,
+                    };
+                    self.direct(&id, Directive::Stop(order));
+                }
+                Act::Publish(event) => self.own.push_back(*event),
+            }
+        }
+    }
+
+    /// Passes a directive on. A runner that does not take it is cut off: it comes back and asks again.
+    fn direct(&mut self, id: &OperationId, directive: Directive) {
+        if self.links.get(id).is_some_and(|link| link.directives.try_send(directive).is_err()) {
+            self.links.remove(id);
+        }
+    }
+
+    async fn publish_own(&mut self) {
+        while let Some(event) = self.own.pop_front() {
+            self.publish(Publish::own(event)).await;
         }
     }
 
@@ -95,7 +163,7 @@ impl HubTask {
                 let _ = reply.send(sent);
             }
             Message::Await { id, until, reply } => match self.state.operations.get(&id) {
-                Some(operation) if until(operation.state) => drop(reply.send(operation.clone())),
+                Some(operation) if until(operation) => drop(reply.send(operation.clone())),
                 Some(_) => self.waiting.entry(id).or_default().push((until, reply)),
                 None => drop(reply),
             },
@@ -111,6 +179,30 @@ impl HubTask {
                 let _ = reply.send(self.take_watermark(&id, stored));
             }
             Message::Attached { reply } => drop(reply.send(self.links.keys().cloned().collect())),
+            Message::Submit { submission } => {
+                let acts = self.money.submit(*submission);
+                self.carry_out(acts);
+            }
+            Message::Facts { query, reply } => drop(reply.send(self.money.facts(&query))),
+            Message::Queue { reply } => drop(reply.send(self.money.queue())),
+            Message::ChangeQueue { id, priority, held, reply } => {
+                let acts = self.money.change(&id, priority, held);
+                let _ = reply.send(acts.is_some());
+                self.carry_out(acts.unwrap_or_default());
+            }
+            Message::SetBudget { id, limit, reply } => match self.money.set_max_cost(&id, limit) {
+                Ok(acts) => {
+                    let has_link = self.links.contains_key(&id);
+                    self.direct(&id, Directive::Budget(limit));
+                    self.carry_out(acts);
+                    let _ = reply.send(Ok(has_link));
+                }
+                Err(refusal) => drop(reply.send(Err(refusal))),
+            },
+            Message::SetLimits { limits } => {
+                let acts = self.money.set_limits(*limits);
+                self.carry_out(acts);
+            }
         }
     }
 
@@ -168,14 +260,16 @@ impl HubTask {
 
     fn apply(&mut self, at: UnixMs, event: &Event) {
         self.state.fold(at, event);
+        let operation = event.operation_id().and_then(|id| self.state.operations.get(id));
+        let acts = self.money.learn(at, event, operation);
+        self.carry_out(acts);
         let Some(id) = event.operation_id() else { return };
         let Some(operation) = self.state.operations.get(id) else { return };
         if let Some(waiting) = self.waiting.get_mut(id) {
-            let state = operation.state;
             let (ready, still): (Vec<_>, Vec<_>) = waiting
                 .drain(..)
                 .filter(|(_, reply)| !reply.is_closed())
-                .partition(|(until, _)| until(state));
+                .partition(|(until, _)| until(operation));
             for (_, reply) in ready {
                 let _ = reply.send(operation.clone());
             }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use llmctl_proto::event::CostRecorded;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::state::{Operation, Totals};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -130,6 +131,10 @@ pub struct Recovered {
     pub totals: Totals,
     /// The last stored sequence number.
     pub last_seq: u64,
+    /// What the ledger holds of the last two months, oldest first.
+    pub ledger: Vec<CostRecorded>,
+    /// Everything the ledger holds, in pico-dollars.
+    pub ledger_total: i128,
     /// How the last daemon ended: `clean`, `crash` or `first`.
     pub previous_end: &'static str,
     /// The database was unreadable and was put aside; its content has to come from the journals again.

@@ -100,6 +100,8 @@ fn prepare(database: &Database) -> Result<Prepared, redb::Error> {
             Some(false) => "crash",
         },
         rebuilt_from: None,
+        ledger: Vec::new(),
+        ledger_total: 0,
     };
     drop(read);
     let mut write = database.begin_write()?;

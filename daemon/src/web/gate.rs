@@ -127,7 +127,10 @@ pub(super) fn require_origin(shown: &Shown<'_>, method: &Method, upgrade: bool) 
 fn check_fetch_site(method: &Method, headers: &HeaderMap, open_route: bool) -> Result<(), Refusal> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(site) = value("sec-fetch-site") else { return Ok(()) };
-    let navigates = *method == Method::GET && value("sec-fetch-mode") == Some("navigate");
+    // A frame navigates too; only a whole tab may come from elsewhere.
+    let navigates = *method == Method::GET
+        && value("sec-fetch-mode") == Some("navigate")
+        && value("sec-fetch-dest").is_none_or(|dest| dest == "document");
     if matches!(site, "same-origin" | "none") || (open_route && navigates) {
         return Ok(());
     }

@@ -31,7 +31,11 @@ fn listens_on(local: &str, addr: SocketAddr) -> bool {
     let any = host.bytes().all(|b| b == b'0');
     let same = match addr.ip() {
         IpAddr::V4(ip) => u32::from_str_radix(host, 16) == Ok(u32::from_ne_bytes(ip.octets())),
-        IpAddr::V6(_) => host.len() == 32,
+        // Four words of four bytes, each in the machine's order.
+        IpAddr::V6(ip) => ip.octets().chunks_exact(4).enumerate().all(|(at, word)| {
+            let written = host.get(at * 8..at * 8 + 8).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            written.is_some_and(|value| value.to_ne_bytes() == word)
+        }),
     };
     any || same
 }
@@ -60,5 +64,20 @@ mod tests {
         assert!(describe(addr).ends_with(&format!("(pid {})", std::process::id())), "{}", describe(addr));
         drop(listener);
         assert_eq!(describe(addr), "");
+    }
+
+    #[test]
+    fn addresses_of_the_table_are_compared_whole() {
+        let addr = |text: &str| text.parse::<SocketAddr>().expect("address");
+        let word = |octets: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(octets));
+        let (v4, one) = (word([127, 0, 0, 1]), word([0, 0, 0, 1]));
+        assert!(listens_on(&format!("{v4}:1F90"), addr("127.0.0.1:8080")));
+        assert!(!listens_on(&format!("{v4}:1F90"), addr("127.0.0.2:8080")));
+        assert!(!listens_on(&format!("{v4}:1F91"), addr("127.0.0.1:8080")));
+        assert!(listens_on("00000000:1F90", addr("127.0.0.1:8080")), "all addresses");
+        let loopback = format!("{}{one}", "0".repeat(24));
+        assert!(listens_on(&format!("{loopback}:1F90"), addr("[::1]:8080")));
+        assert!(!listens_on(&format!("{loopback}:1F90"), addr("[fe80::1]:8080")));
+        assert!(listens_on(&format!("{}:1F90", "0".repeat(32)), addr("[::1]:8080")), "all addresses");
     }
 }

@@ -7,10 +7,12 @@ mod assets;
 mod files;
 mod follow;
 mod gate;
+mod history;
 mod holder;
+mod listing;
 mod operations;
+mod recorded;
 mod reply;
-mod requests;
 mod routes;
 mod serve;
 mod session;
@@ -19,16 +21,19 @@ mod socket;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use llmctl_proto::paths::{Paths, replace_file};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hub::Hub;
 use crate::operations::Operations;
 use crate::store::Store;
+use assets::Assets;
 use session::Sessions;
 
 /// Where the gateway listens unless told otherwise.
@@ -91,8 +96,10 @@ pub enum GatewayError {
 #[derive(Debug, Default)]
 pub(crate) struct WebStats {
     pub(crate) connections: AtomicUsize,
+    pub(crate) turned_away: AtomicUsize,
     pub(crate) sockets: AtomicUsize,
     pub(crate) resyncs: AtomicU64,
+    pub(crate) dropped_frames: AtomicU64,
     pub(crate) shed: AtomicU64,
     pub(crate) refused: AtomicU64,
 }
@@ -104,6 +111,8 @@ pub(crate) struct Shared {
     /// Short critical sections between requests that have nothing else in common.
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) stats: WebStats,
+    pub(crate) assets: Assets,
+    pub(crate) started: Instant,
 }
 
 impl Shared {
@@ -116,6 +125,8 @@ impl Shared {
 struct Running {
     addr: SocketAddr,
     cancel: CancellationToken,
+    /// Ends when the listener is closed.
+    accepting: JoinHandle<()>,
 }
 
 /// Handle to the gateway.
@@ -123,6 +134,8 @@ struct Running {
 pub struct Gateway {
     shared: Arc<Shared>,
     running: Arc<Mutex<Option<Running>>>,
+    /// Held by whoever starts or stops, so that two do not both find it stopped.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What the gateway was last told; kept so that a restarted daemon opens it again.
@@ -142,9 +155,14 @@ impl Default for Wanted {
 impl Gateway {
     /// A gateway that does not listen yet. Writes the token for scripts.
     pub fn new(deps: WebDeps) -> Self {
-        let sessions = Sessions::new(&deps.paths);
-        let shared = Shared { deps, sessions: Mutex::new(sessions), stats: WebStats::default() };
-        Self { shared: Arc::new(shared), running: Arc::new(Mutex::new(None)) }
+        let shared = Shared {
+            sessions: Mutex::new(Sessions::new(&deps.paths)),
+            deps,
+            stats: WebStats::default(),
+            assets: Assets::from_env(),
+            started: Instant::now(),
+        };
+        Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }
 
     /// Where it listens.
@@ -152,8 +170,9 @@ impl Gateway {
         self.running().as_ref().map(|running| running.addr)
     }
 
-    /// Connections and sockets open, sockets told to start over, sockets shed, requests refused at the gate.
-    pub fn figures(&self) -> [u64; 5] {
+    /// Connections and sockets open, sockets told to start over, sockets shed, requests refused at the gate,
+    /// frames that slow sockets missed.
+    pub fn figures(&self) -> [u64; 6] {
         use std::sync::atomic::Ordering::Relaxed;
         let stats = &self.shared.stats;
         [
@@ -162,6 +181,7 @@ impl Gateway {
             stats.resyncs.load(Relaxed),
             stats.shed.load(Relaxed),
             stats.refused.load(Relaxed),
+            stats.dropped_frames.load(Relaxed),
         ]
     }
 
@@ -175,6 +195,7 @@ impl Gateway {
         host: Option<String>,
         port: Option<u16>,
     ) -> Result<(SocketAddr, bool), GatewayError> {
+        let _changing = self.changing.lock().await;
         let last = self.wanted();
         let host = host.map_or(Ok(last.host), |host| loopback(&host))?;
         let wanted = Wanted { enabled: true, host, port: port.unwrap_or(last.port) };
@@ -183,12 +204,14 @@ impl Gateway {
             return if same { Ok((addr, true)) } else { Err(GatewayError::Elsewhere(addr)) };
         }
         let addr = self.listen(&wanted).await?;
-        self.keep(&wanted);
+        // The port that was got, not the 0 that was asked for: open pages find the next daemon there.
+        self.keep(&Wanted { port: addr.port(), ..wanted });
         Ok((addr, false))
     }
 
     /// Opens the gateway again if it was open when the last daemon ended.
     pub async fn resume(&self) {
+        let _changing = self.changing.lock().await;
         let wanted = self.wanted();
         if wanted.enabled
             && let Err(error) = self.listen(&wanted).await
@@ -199,39 +222,42 @@ impl Gateway {
 
     async fn listen(&self, wanted: &Wanted) -> Result<SocketAddr, GatewayError> {
         let addr = SocketAddr::new(wanted.host, wanted.port);
-        let listener = TcpListener::bind(addr).await.map_err(|source| match source.kind() {
-            std::io::ErrorKind::AddrInUse => GatewayError::Taken {
-                host: wanted.host,
-                port: wanted.port,
-                holder: holder::describe(addr),
-                next: wanted.port.checked_add(1).unwrap_or(DEFAULT_PORT),
-            },
-            _ => GatewayError::Io { addr, source },
-        })?;
+        let listener = match TcpListener::bind(addr).await {
+            Ok(listener) => listener,
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(taken(addr).await),
+            Err(source) => return Err(GatewayError::Io { addr, source }),
+        };
         let bound = listener.local_addr().map_err(|source| GatewayError::Io { addr, source })?;
         let cancel = self.shared.deps.shutdown.child_token();
-        *self.running() = Some(Running { addr: bound, cancel: cancel.clone() });
-        self.shared.deps.tracker.spawn(serve::accept(listener, bound, Arc::clone(&self.shared), cancel));
+        let accept = serve::accept(listener, bound, Arc::clone(&self.shared), cancel.clone());
+        let accepting = self.shared.deps.tracker.spawn(accept);
+        *self.running() = Some(Running { addr: bound, cancel, accepting });
         tracing::info!(addr = %bound, "dashboard started");
         Ok(bound)
     }
 
     /// Stops listening and closes all connections; stays so after a restart.
     pub async fn stop(&self) {
-        let wanted = Wanted { enabled: false, ..self.wanted() };
-        self.close().await;
-        self.keep(&wanted);
+        let _changing = self.changing.lock().await;
+        self.end().await;
+        self.keep(&Wanted { enabled: false, ..self.wanted() });
     }
 
     /// Closes for the daemon's end: what was wanted stays wanted.
     pub async fn close(&self) {
+        let _changing = self.changing.lock().await;
+        self.end().await;
+    }
+
+    /// Returns when the listener is closed: whoever asked may bind the port next.
+    async fn end(&self) {
         let running = self.running().take();
-        if let Some(running) = running {
-            running.cancel.cancel();
-            tracing::info!(addr = %running.addr, "dashboard stopped");
+        if let Some(Running { addr, cancel, accepting }) = running {
+            cancel.cancel();
+            // An accept task that panicked has dropped its listener too.
+            let _ = accepting.await;
+            tracing::info!(%addr, "dashboard stopped");
         }
-        // Whoever asked for the stop may bind the port next: let the accept task drop its listener.
-        tokio::task::yield_now().await;
     }
 
     /// A one-time code for a browser.
@@ -239,7 +265,7 @@ impl Gateway {
     /// # Errors
     /// Four are open already, or there are no random numbers.
     pub fn login_code(&self) -> Result<String, GatewayError> {
-        self.shared.sessions().new_code().map_err(GatewayError::Code)
+        self.shared.sessions().new_code(Instant::now()).map_err(GatewayError::Code)
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
@@ -262,8 +288,15 @@ impl Gateway {
     }
 }
 
+async fn taken(addr: SocketAddr) -> GatewayError {
+    // Walking /proc may take a while on a full machine.
+    let holder = tokio::task::spawn_blocking(move || holder::describe(addr)).await.unwrap_or_default();
+    let next = addr.port().checked_add(1).unwrap_or(DEFAULT_PORT);
+    GatewayError::Taken { host: addr.ip(), port: addr.port(), holder, next }
+}
+
 fn loopback(host: &str) -> Result<IpAddr, GatewayError> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let ip = match bare {
         "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
         "::1" => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -281,7 +314,7 @@ mod tests {
         for good in ["127.0.0.1", "localhost", "::1", "[::1]", "127.0.0.2"] {
             assert!(loopback(good).is_ok(), "{good}");
         }
-        for bad in ["0.0.0.0", "::", "192.168.1.2", "example.org", ""] {
+        for bad in ["0.0.0.0", "::", "192.168.1.2", "::ffff:127.0.0.1", "[::1", "127.1", "example.org", ""] {
             assert!(loopback(bad).is_err(), "{bad}");
         }
     }

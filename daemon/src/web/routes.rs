@@ -1,12 +1,15 @@
 //! Gate first, then the way: every address the gateway knows.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use http::header::{ALLOW, HeaderValue, SET_COOKIE};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use llmctl_proto::PROTOCOL;
+use llmctl_proto::state::OperationState;
 use llmctl_proto::time::UnixMs;
 use serde_json::json;
 
@@ -14,8 +17,7 @@ use super::gate::{Refusal, Shown, require_origin};
 use super::reply::{self, Reply};
 use super::serve::{Ctx, json_body};
 use super::session::{Caller, NoCaller, SESSION_LIFE};
-use super::{assets, operations, socket};
-use crate::store::EventQuery;
+use super::{history, operations, socket};
 
 /// Answers one request.
 pub(super) async fn handle(ctx: &Ctx, request: Request<Incoming>) -> Reply {
@@ -40,8 +42,11 @@ fn admit(ctx: &Ctx, request: &Request<Incoming>) -> Result<Option<Caller>, Refus
     let shown = ctx.allowed.check(method, uri, headers, open)?;
     let upgrade = headers.contains_key(http::header::UPGRADE);
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    let caller = match ctx.shared.sessions().caller(shown.bearer, &shown.cookies) {
+    let now = Instant::now();
+    let caller = match ctx.shared.sessions().caller(shown.bearer, &shown.cookies, now) {
         Ok(caller) => Some(caller),
+        // The page itself still loads, to say why.
+        Err(NoCaller::Locked) if open && reads => None,
         Err(NoCaller::Locked) => return Err(LOCKED),
         Err(NoCaller::Missing | NoCaller::Wrong) if open => None,
         Err(NoCaller::Missing | NoCaller::Wrong) => return Err(NO_SESSION),
@@ -49,7 +54,7 @@ fn admit(ctx: &Ctx, request: &Request<Incoming>) -> Result<Option<Caller>, Refus
     if caller.is_some() || !reads {
         require_origin(&shown, method, upgrade)?;
     }
-    if !reads && caller.is_some() && !ctx.shared.sessions().may_change(&shown.cookies) {
+    if !reads && caller.is_some() && !ctx.shared.sessions().may_change(&shown.cookies, now) {
         return Err(TOO_FAST);
     }
     Ok(caller)
@@ -78,8 +83,8 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
     let get = matches!(method, Method::GET | Method::HEAD);
     let post = method == Method::POST;
     match (segments.as_slice(), get, post) {
-        (["" | "auth"], true, _) => assets::serve("index.html", request.headers()),
-        (["static", rest @ ..], true, _) => assets::serve(&rest.join("/"), request.headers()),
+        (["" | "auth"], true, _) => ctx.shared.assets.serve("index.html", request.headers()).await,
+        (["static", rest @ ..], true, _) => ctx.shared.assets.serve(&rest.join("/"), request.headers()).await,
         (["health"], true, _) => health(ctx, caller.is_some()).await,
         (["auth"], _, true) => sign_in(ctx, request).await,
         (["logout"], _, true) => sign_out(ctx, &request),
@@ -87,7 +92,7 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
             Some(caller) => socket::upgrade(ctx, request, caller),
             None => reply::refused(NO_SESSION),
         },
-        (["api", "events"], true, _) => events(ctx, &request).await,
+        (["api", "events"], true, _) => history::events(ctx, &request).await,
         (["api", "snapshot"], true, _) => snapshot(ctx).await,
         (["api", "metrics"], true, _) => metrics(ctx).await,
         (["metrics"], true, _) => prometheus(ctx),
@@ -146,12 +151,25 @@ pub(super) fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Text that means the same in a link, whatever it has in it.
+pub(super) fn percent_encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
 async fn health(ctx: &Ctx, long: bool) -> Reply {
     let deps = &ctx.shared.deps;
     let (_, _, failures) = deps.store.stats.read();
     let degraded = failures > 0 && deps.store.depth() > 0;
+    let stopping = deps.shutdown.is_cancelled();
     let mut body = json!({
-        "status": if degraded { "degraded" } else { "healthy" },
+        "status": if stopping { "stopping" } else if degraded { "degraded" } else { "healthy" },
         "service": "llmctld",
         "timestamp": UnixMs::now(),
     });
@@ -159,15 +177,16 @@ async fn health(ctx: &Ctx, long: bool) -> Reply {
         body["version"] = deps.version.into();
         body["protocol"] = PROTOCOL.into();
         body["epoch"] = deps.hub.epoch().to_string().into();
+        body["uptime_ms"] = (ctx.shared.started.elapsed().as_millis() as u64).into();
         body["http_addr"] = ctx.addr.to_string().into();
         body["operations_running"] = operations.iter().filter(|o| !o.state.is_final()).count().into();
         body["store"] = json!({
             "state": if degraded { "failed" } else { "ok" },
             "lag_facts": deps.store.depth(),
-            "size_bytes": std::fs::metadata(deps.store.path.as_ref()).map_or(0, |m| m.len()),
+            "size_bytes": tokio::fs::metadata(deps.store.path.as_ref()).await.map_or(0, |m| m.len()),
         });
     }
-    reply::ok(&body)
+    reply::json(if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, &body)
 }
 
 async fn sign_in(ctx: &Ctx, request: Request<Incoming>) -> Reply {
@@ -178,7 +197,7 @@ async fn sign_in(ctx: &Ctx, request: Request<Incoming>) -> Reply {
     let Some(code) = body["code"].as_str() else {
         return reply::bad("missing_field", "The body needs a code.");
     };
-    let redeemed = ctx.shared.sessions().redeem(code);
+    let redeemed = ctx.shared.sessions().redeem(code, Instant::now());
     match redeemed {
         Ok(value) => {
             let cookie = format!(
@@ -214,43 +233,6 @@ fn sign_out(ctx: &Ctx, request: &Request<Incoming>) -> Reply {
     reply
 }
 
-async fn events(ctx: &Ctx, request: &Request<Incoming>) -> Reply {
-    let after = match query(request, "after").pop() {
-        None => 0,
-        Some(text) if text == "0" => 0,
-        Some(text) => match text.parse::<llmctl_proto::ids::Cursor>() {
-            Ok(cursor) => cursor.seq,
-            Err(error) => return reply::bad("invalid_value", &error),
-        },
-    };
-    let limit = match limit(request, 1_000, 1_000) {
-        Ok(limit) => limit,
-        Err(reply) => return *reply,
-    };
-    let types: Vec<String> = query(request, "types")
-        .iter()
-        .flat_map(|t| t.split(',').map(str::to_owned).collect::<Vec<_>>())
-        .collect();
-    let found = ctx.shared.deps.store.events(EventQuery { after, limit, ..EventQuery::default() }).await;
-    match found {
-        Ok(found) => {
-            let wanted: Vec<serde_json::Value> = found
-                .iter()
-                .filter_map(|json| serde_json::from_str(json).ok())
-                .filter(|event: &serde_json::Value| {
-                    let name = event["type"].as_str().unwrap_or_default();
-                    types.is_empty()
-                        || types
-                            .iter()
-                            .any(|t| t == name || (t.ends_with('.') && name.starts_with(t.as_str())))
-                })
-                .collect();
-            reply::ok(&wanted)
-        }
-        Err(error) => reply::store_gone(error),
-    }
-}
-
 /// `limit` of a query, from 1 to `most`.
 pub(super) fn limit(request: &Request<Incoming>, default: usize, most: usize) -> Result<usize, Box<Reply>> {
     match query(request, "limit").pop() {
@@ -280,20 +262,38 @@ async fn metrics(ctx: &Ctx) -> Reply {
         Ok(listed) => listed,
         Err(error) => return reply::stopping(error),
     };
-    let mut by_state = serde_json::Map::new();
-    for operation in &operations {
-        let count = by_state.entry(operation.state.as_str()).or_insert_with(|| 0.into());
-        *count = (count.as_u64().unwrap_or(0) + 1).into();
+    // The projection has all that have not ended, and the sums all that have.
+    let running = operations.iter().filter(|o| !o.state.is_final());
+    let mut by_state = BTreeMap::from([
+        (OperationState::Complete.as_str(), totals.complete),
+        (OperationState::Error.as_str(), totals.error),
+        (OperationState::Stopped.as_str(), totals.stopped),
+        (OperationState::Lost.as_str(), totals.lost),
+    ]);
+    let mut count = 0;
+    let mut cost_nano_usd = totals.cost_nano_usd;
+    for operation in running {
+        count += 1;
+        *by_state.entry(operation.state.as_str()).or_default() += 1;
+        cost_nano_usd = cost_nano_usd.saturating_add(operation.spend.cost_nano_usd.unwrap_or(0));
     }
-    let running = operations.iter().filter(|o| !o.state.is_final()).count();
     reply::ok(&json!({
-        "total_operations": totals.ended + running as u64,
+        "total_operations": totals.ended + count,
         "total_tokens": totals.tokens,
+        "total_cost": dollars(totals.cost_nano_usd),
         "cost_nano_usd": totals.cost_nano_usd,
-        "running": running,
+        "cost_with_running_nano_usd": cost_nano_usd,
+        "running": count,
         "by_state": by_state,
         "totals": totals,
     }))
+}
+
+/// Dollars as a number with at most nine decimals, written from the integer.
+fn dollars(nano_usd: i64) -> serde_json::Value {
+    let (sign, nano) = (if nano_usd < 0 { "-" } else { "" }, nano_usd.unsigned_abs());
+    let text = format!("{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+    text.parse::<f64>().unwrap_or_default().into()
 }
 
 fn prometheus(ctx: &Ctx) -> Reply {
@@ -301,7 +301,7 @@ fn prometheus(ctx: &Ctx) -> Reply {
     let (published, duplicates, _) = deps.hub.stats.read();
     let (committed, commits, failures) = deps.store.stats.read();
     let stats = &ctx.shared.stats;
-    let rows: [(&str, &str, u64); 12] = [
+    let rows: [(&str, &str, u64); 14] = [
         ("llmctl_events_published_total", "counter", published),
         ("llmctl_events_duplicate_total", "counter", duplicates),
         ("llmctl_hub_inbox_depth", "gauge", deps.hub.depth() as u64),
@@ -313,6 +313,8 @@ fn prometheus(ctx: &Ctx) -> Reply {
         ("llmctl_http_connections", "gauge", stats.connections.load(Ordering::Relaxed) as u64),
         ("llmctl_websockets", "gauge", stats.sockets.load(Ordering::Relaxed) as u64),
         ("llmctl_websocket_resyncs_total", "counter", stats.resyncs.load(Ordering::Relaxed)),
+        ("llmctl_websocket_dropped_frames_total", "counter", stats.dropped_frames.load(Ordering::Relaxed)),
+        ("llmctl_http_refused_total", "counter", stats.refused.load(Ordering::Relaxed)),
         ("llmctl_websockets_shed_total", "counter", stats.shed.load(Ordering::Relaxed)),
     ];
     let mut text = String::new();
@@ -331,6 +333,18 @@ mod tests {
     fn percent_escapes() {
         assert_eq!(percent_decode("a%20b+c%2F%zz%4"), "a b c/%zz%4");
         assert_eq!(percent_decode("%ff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn parameters_survive_their_encoding() {
+        assert_eq!(percent_encode("a b&c=é/1.2-x"), "a%20b%26c%3D%C3%A9%2F1.2-x");
+    }
+
+    #[test]
+    fn money_is_written_from_the_integer() {
+        assert_eq!(dollars(1_500_000_001).to_string(), "1.500000001");
+        assert_eq!(dollars(0).to_string(), "0.0");
+        assert_eq!(dollars(-1).to_string(), "-1e-9");
     }
 
     #[test]

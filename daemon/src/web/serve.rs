@@ -2,16 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,8 @@ use super::{Shared, routes};
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 64;
+/// Connections beyond those that are told why at once; the next are closed without a word.
+const MAX_TURNED_AWAY: usize = 64;
 /// Longest request head, and how long it may take.
 const HEAD_BYTES: usize = 16 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -30,11 +33,33 @@ const BODY_BYTES: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// Wait after a failed accept.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+/// How long a connection that is turned away gets to listen.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long open requests get at the end.
 const DRAIN: Duration = Duration::from_secs(2);
 
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// One of a counted number, given back even by a task that panics.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Shared>, fn(&Shared) -> &AtomicUsize);
+
+impl Place {
+    /// Takes a place; none when `most` are taken.
+    pub(super) fn take(
+        shared: &Arc<Shared>,
+        counter: fn(&Shared) -> &AtomicUsize,
+        most: usize,
+    ) -> Option<Self> {
+        let place = Self(Arc::clone(shared), counter);
+        // Beyond the limit the place is given back at once, by its drop.
+        (counter(shared).fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.1(&self.0).fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// What requests of one listener share.
 #[derive(Debug)]
@@ -60,27 +85,42 @@ pub(super) async fn accept(
         };
         match accepted {
             Ok((stream, _)) => {
-                let open = ctx.shared.stats.connections.fetch_add(1, Ordering::Relaxed);
-                let connection = connection(stream, Arc::clone(&ctx), open < MAX_CONNECTIONS);
-                ctx.shared.deps.tracker.spawn(connection);
+                let place = Place::take(&ctx.shared, |shared| &shared.stats.connections, MAX_CONNECTIONS);
+                ctx.shared.deps.tracker.spawn(connection(stream, Arc::clone(&ctx), place));
             }
             Err(error) => {
                 tracing::warn!(error = %error, "accept failed");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
+                let _ = tokio::time::timeout(ACCEPT_BACKOFF, ctx.closing.cancelled()).await;
             }
         }
     }
 }
 
-async fn connection(mut stream: TcpStream, ctx: Arc<Ctx>, room: bool) {
+async fn connection(stream: TcpStream, ctx: Arc<Ctx>, place: Option<Place>) {
     // Small frames must not wait for each other.
     let _ = stream.set_nodelay(true);
-    if room {
+    if place.is_some() {
         serve(stream, &ctx).await;
-    } else {
-        let _ = tokio::time::timeout(HEAD_TIME, stream.write_all(FULL)).await;
+    } else if let Some(_turned_away) =
+        Place::take(&ctx.shared, |shared| &shared.stats.turned_away, MAX_TURNED_AWAY)
+    {
+        let text = "The dashboard has as many connections as it takes.";
+        turn_away(stream, StatusCode::SERVICE_UNAVAILABLE, "busy", text).await;
     }
-    ctx.shared.stats.connections.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Says why and closes, without waiting for a peer that does not listen.
+async fn turn_away(mut stream: TcpStream, status: StatusCode, code: &str, text: &str) {
+    let words = reply::last_words(status, code, text);
+    let say = async {
+        stream.write_all(&words).await?;
+        stream.shutdown().await?;
+        // Closing over unread bytes would be a reset, and the peer would not see the answer.
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, say).await;
 }
 
 async fn serve(stream: TcpStream, ctx: &Arc<Ctx>) {
@@ -100,18 +140,29 @@ async fn serve(stream: TcpStream, ctx: &Arc<Ctx>) {
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    tokio::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = ctx.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+    let mut connection = connection;
+    let result = tokio::select! {
+        result = &mut connection => result,
+        () = ctx.closing.cancelled() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            // A peer that says nothing is not waited for.
+            let _ = tokio::time::timeout(DRAIN, connection).await;
+            return;
+        }
+    };
+    let late = result.is_err_and(|error| error.is_timeout());
+    if late
+        && let Some(parts) = connection.into_parts()
+        // A connection that was only kept open has asked nothing and gets no answer.
+        && !parts.read_buf.is_empty()
+    {
+        let text = "The request's head did not arrive within 5 s.";
+        turn_away(parts.io.into_inner(), StatusCode::REQUEST_TIMEOUT, "timeout", text).await;
     }
-    // A peer that says nothing is not waited for.
-    let _ = tokio::time::timeout(DRAIN, connection).await;
 }
 
 /// Reads a body as a JSON object; nothing counts as an empty one.
 pub(super) async fn json_body(request: Request<Incoming>) -> Result<serde_json::Value, Reply> {
-    use http::StatusCode;
     let is_json =
         request.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
             |value| value.split(';').next().is_some_and(|kind| kind.trim() == "application/json"),

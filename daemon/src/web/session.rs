@@ -43,10 +43,25 @@ fn secret() -> Result<String, &'static str> {
 /// Who is asking.
 #[derive(Debug, Clone)]
 pub(crate) enum Caller {
-    /// A browser with a session; cancelled when the session ends.
-    Browser(CancellationToken),
+    /// A browser with a session.
+    Browser {
+        /// Cancelled when the session ends.
+        ended: CancellationToken,
+        /// When it ends by itself.
+        until: Instant,
+    },
     /// A script with the token.
     Script,
+}
+
+impl Caller {
+    /// What a stop says it came through.
+    pub(crate) fn via(&self) -> &'static str {
+        match self {
+            Self::Browser { .. } => "page",
+            Self::Script => "api",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -80,7 +95,8 @@ impl Changes {
 /// Codes, sessions and the token of one daemon.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    token: Hash,
+    /// None when the system gave no random numbers: then no token is right.
+    token: Option<Hash>,
     token_changes: Changes,
     codes: VecDeque<(Hash, Instant)>,
     browsers: VecDeque<Session>,
@@ -101,12 +117,15 @@ pub(crate) enum NoCaller {
 impl Sessions {
     /// No sessions, and a new token, written for the user's scripts.
     pub(crate) fn new(paths: &Paths) -> Self {
-        let token = secret().unwrap_or_default();
-        if let Err(error) = write_token(paths, &token) {
+        let token = secret().map_err(std::io::Error::other).and_then(|token| {
+            write_token(paths, &token)?;
+            Ok(hash(&token))
+        });
+        if let Err(error) = &token {
             tracing::warn!(error = %error, path = %paths.token().display(), "scripts have no token");
         }
         Self {
-            token: hash(&token),
+            token: token.ok(),
             token_changes: Changes::default(),
             codes: VecDeque::new(),
             browsers: VecDeque::new(),
@@ -115,8 +134,7 @@ impl Sessions {
     }
 
     /// A new one-time code.
-    pub(crate) fn new_code(&mut self) -> Result<String, &'static str> {
-        let now = Instant::now();
+    pub(crate) fn new_code(&mut self, now: Instant) -> Result<String, &'static str> {
         self.codes.retain(|(_, until)| *until > now);
         if self.codes.len() >= MAX_CODES {
             return Err("four login codes are waiting to be used; they are good for 60 s each");
@@ -127,8 +145,7 @@ impl Sessions {
     }
 
     /// Changes a code into a session: the cookie's value.
-    pub(crate) fn redeem(&mut self, code: &str) -> Result<String, NoCaller> {
-        let now = Instant::now();
+    pub(crate) fn redeem(&mut self, code: &str, now: Instant) -> Result<String, NoCaller> {
         if self.locked(now) {
             return Err(NoCaller::Locked);
         }
@@ -159,8 +176,12 @@ impl Sessions {
     }
 
     /// Who shows this token or one of these cookies.
-    pub(crate) fn caller(&mut self, bearer: Option<&str>, cookies: &[&str]) -> Result<Caller, NoCaller> {
-        let now = Instant::now();
+    pub(crate) fn caller(
+        &mut self,
+        bearer: Option<&str>,
+        cookies: &[&str],
+        now: Instant,
+    ) -> Result<Caller, NoCaller> {
         if bearer.is_none() && cookies.is_empty() {
             return Err(NoCaller::Missing);
         }
@@ -168,7 +189,7 @@ impl Sessions {
             return Err(NoCaller::Locked);
         }
         if let Some(bearer) = bearer {
-            if bool::from(hash(bearer).ct_eq(&self.token)) {
+            if self.token.is_some_and(|token| bool::from(hash(bearer).ct_eq(&token))) {
                 return Ok(Caller::Script);
             }
             self.failures.push_back(now);
@@ -177,7 +198,7 @@ impl Sessions {
         self.browsers.retain(|session| session.until > now);
         for cookie in cookies {
             if let Some(session) = self.find(cookie) {
-                return Ok(Caller::Browser(session.ended.clone()));
+                return Ok(Caller::Browser { ended: session.ended.clone(), until: session.until });
             }
         }
         // An old cookie is what every browser shows after a restart; it is no attack worth counting.
@@ -193,8 +214,7 @@ impl Sessions {
     }
 
     /// Whether a caller may change something now.
-    pub(crate) fn may_change(&mut self, cookies: &[&str]) -> bool {
-        let now = Instant::now();
+    pub(crate) fn may_change(&mut self, cookies: &[&str], now: Instant) -> bool {
         for cookie in cookies {
             if let Some(session) = self.find(cookie) {
                 return session.changes.allow(now);
@@ -251,43 +271,72 @@ mod tests {
         (dir, sessions, token)
     }
 
+    fn signed_in(sessions: &mut Sessions, now: Instant) -> String {
+        let code = sessions.new_code(now).expect("a code");
+        sessions.redeem(&code, now).expect("right")
+    }
+
     #[test]
     fn a_code_works_once() {
         let (_dir, mut sessions, _) = sessions();
-        let code = sessions.new_code().expect("first");
-        let cookie = sessions.redeem(&code).expect("right");
-        assert_eq!(sessions.redeem(&code), Err(NoCaller::Wrong));
-        assert!(matches!(sessions.caller(None, &[&cookie]), Ok(Caller::Browser(_))));
-        let Ok(Caller::Browser(ended)) = sessions.caller(None, &[&cookie]) else { panic!("a browser") };
+        let now = Instant::now();
+        let code = sessions.new_code(now).expect("first");
+        let cookie = sessions.redeem(&code, now).expect("right");
+        assert_eq!(sessions.redeem(&code, now), Err(NoCaller::Wrong));
+        let Ok(Caller::Browser { ended, .. }) = sessions.caller(None, &[&cookie], now) else {
+            panic!("a browser")
+        };
         sessions.end(&[&cookie]);
         assert!(ended.is_cancelled());
-        assert!(sessions.caller(None, &[&cookie]).is_err());
+        assert!(sessions.caller(None, &[&cookie], now).is_err());
+    }
+
+    #[test]
+    fn a_code_is_good_for_a_minute_and_a_session_for_a_week() {
+        let (_dir, mut sessions, _) = sessions();
+        let now = Instant::now();
+        let (early, late) = (sessions.new_code(now).expect("one"), sessions.new_code(now).expect("two"));
+        let used = now + Duration::from_secs(59);
+        let cookie = sessions.redeem(&early, used).expect("in time");
+        assert_eq!(sessions.redeem(&late, now + Duration::from_secs(61)), Err(NoCaller::Wrong));
+        let ends = used + SESSION_LIFE;
+        assert!(sessions.caller(None, &[&cookie], now + SESSION_LIFE).is_ok());
+        assert_eq!(sessions.caller(None, &[&cookie], ends).err(), Some(NoCaller::Wrong));
     }
 
     #[test]
     fn codes_and_sessions_are_bounded() {
         let (_dir, mut sessions, _) = sessions();
-        let mut cookies = Vec::new();
-        for _ in 0..=MAX_SESSIONS {
-            let code = sessions.new_code().expect("used at once");
-            cookies.push(sessions.redeem(&code).expect("right"));
-        }
-        assert!(sessions.caller(None, &[&cookies[0]]).is_err());
-        assert!(sessions.caller(None, &[&cookies[1]]).is_ok());
+        let now = Instant::now();
+        let cookies: Vec<String> = (0..=MAX_SESSIONS).map(|_| signed_in(&mut sessions, now)).collect();
+        assert!(sessions.caller(None, &[&cookies[0]], now).is_err());
+        assert!(sessions.caller(None, &[&cookies[1]], now).is_ok());
         for _ in 0..MAX_CODES {
-            sessions.new_code().expect("free");
+            sessions.new_code(now).expect("free");
         }
-        assert!(sessions.new_code().is_err());
+        assert!(sessions.new_code(now).is_err());
+        assert!(sessions.new_code(now + CODE_LIFE).is_ok());
     }
 
     #[test]
-    fn guessing_locks() {
+    fn guessing_locks_for_a_minute() {
         let (_dir, mut sessions, token) = sessions();
-        assert!(matches!(sessions.caller(Some(&token), &[]), Ok(Caller::Script)));
+        let now = Instant::now();
+        assert!(matches!(sessions.caller(Some(&token), &[], now), Ok(Caller::Script)));
         for _ in 0..MAX_FAILURES {
-            assert_eq!(sessions.caller(Some("wrong"), &[]).err(), Some(NoCaller::Wrong));
+            assert_eq!(sessions.caller(Some("wrong"), &[], now).err(), Some(NoCaller::Wrong));
         }
-        assert_eq!(sessions.caller(Some(&token), &[]).err(), Some(NoCaller::Locked));
+        assert_eq!(sessions.caller(Some(&token), &[], now).err(), Some(NoCaller::Locked));
+        assert!(sessions.caller(Some(&token), &[], now + FAILURE_WINDOW).is_ok());
+    }
+
+    #[test]
+    fn without_a_token_no_token_is_right() {
+        let (_dir, mut sessions, token) = sessions();
+        sessions.token = None;
+        for shown in ["", token.as_str()] {
+            assert_eq!(sessions.caller(Some(shown), &[], Instant::now()).err(), Some(NoCaller::Wrong));
+        }
     }
 
     #[test]

@@ -1,7 +1,12 @@
-//! One browser's WebSocket: snapshot, numbered events, followed output, a few verbs. A slow one starts over or
-//! goes; it never slows anybody else.
+//! One browser's WebSocket: snapshot, numbered events, followed output. A slow one starts over or goes; it never
+//! slows anybody else. What a browser asks for is `requests`'s.
+
+mod end;
+mod outputs;
+mod requests;
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +15,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use http::{Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use llmctl_proto::PROTOCOL;
@@ -18,22 +23,24 @@ use llmctl_proto::ids::Cursor;
 use llmctl_proto::time::UnixMs;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::follow::Follow;
 use super::reply::{self, Reply};
-use super::requests::MAX_FOLLOWS;
 use super::routes::query;
-use super::serve::Ctx;
+use super::serve::{Ctx, Place};
 use super::session::Caller;
 use crate::hub::{Before, Frame, Subscription};
+
+pub(super) use requests::reason;
+
+use end::{End, broken, close};
 
 /// Sockets at once.
 const MAX_SOCKETS: usize = 50;
@@ -50,8 +57,14 @@ const BATCH_BYTES: usize = 64 * 1024;
 const SEND: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(20);
 const SILENT: Duration = Duration::from_secs(45);
-/// Times a socket may start over in a minute.
+/// Times in a minute after which a socket that is told to start over is too slow.
 const MAX_RESYNCS: usize = 3;
+const RESYNC_WINDOW: Duration = Duration::from_secs(60);
+/// Topics a browser may name, known or not.
+const MAX_TOPICS: usize = 16;
+/// Outputs one socket may follow.
+const MAX_FOLLOWS: usize = 8;
+
 type Ws = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 /// Answers the upgrade and starts the socket's task.
@@ -63,32 +76,48 @@ pub(super) fn upgrade(ctx: &Ctx, mut request: Request<Incoming>, caller: Caller)
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|protocol| protocol.trim() == SUBPROTOCOL);
-    let after = query(&request, "after").pop().and_then(|text| Cursor::from_str(&text).ok());
+    let wish = Wish {
+        after: query(&request, "after").pop().and_then(|text| Cursor::from_str(&text).ok()),
+        topics: query(&request, "topics").pop().map(|text| topics(text.split(','))),
+    };
     let upgraded = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
     let Ok(mut response) = create_response(&Request::from_parts(parts, ())) else {
         let text = "This address speaks WebSocket.";
         return reply::error(StatusCode::UPGRADE_REQUIRED, "bad_request", text, None);
     };
-    let open = ctx.shared.stats.sockets.fetch_add(1, Ordering::Relaxed);
-    if open >= MAX_SOCKETS {
-        ctx.shared.stats.sockets.fetch_sub(1, Ordering::Relaxed);
+    let Some(place) = Place::take(&ctx.shared, |shared| &shared.stats.sockets, MAX_SOCKETS) else {
         let text = "Too many dashboards are open.";
         return reply::error(StatusCode::SERVICE_UNAVAILABLE, "busy", text, None);
-    }
+    };
     if offered {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     let (shared, closing) = (Arc::clone(&ctx.shared), ctx.closing.clone());
     ctx.shared.deps.tracker.spawn(async move {
+        let _place = place;
         if let Ok(Ok(upgraded)) = tokio::time::timeout(SEND, upgraded).await {
-            let ws =
-                WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config())).await;
-            run(ws, &shared, caller, after, offered, closing).await;
+            let io = TokioIo::new(upgraded);
+            let mut ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(config())).await;
+            let end =
+                if offered { run(&mut ws, &shared, caller, wish, closing).await } else { End::Protocol };
+            if end == End::Slow {
+                shared.stats.shed.fetch_add(1, Ordering::Relaxed);
+            }
+            close(&mut ws, end).await;
         }
-        shared.stats.sockets.fetch_sub(1, Ordering::Relaxed);
     });
-    response.map(|()| Full::default())
+    response.map(|()| Either::Left(http_body_util::Full::default()))
+}
+
+/// What a browser asks for with the upgrade.
+struct Wish {
+    after: Option<Cursor>,
+    topics: Option<Vec<String>>,
+}
+
+fn topics<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    names.map(|name| name.trim().to_owned()).take(MAX_TOPICS).collect()
 }
 
 fn config() -> WebSocketConfig {
@@ -100,102 +129,77 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// Why a socket ends, and what the browser is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// It left, or the connection broke.
-    Gone,
-    /// The daemon or the gateway closes.
-    Closing,
-    /// The session ended.
-    Session,
-    /// It broke a rule.
-    Policy(&'static str),
-    /// It does not speak our protocol.
-    Protocol,
-    /// It is too slow.
-    Slow,
-}
-
 async fn run(
-    mut ws: Ws,
+    ws: &mut Ws,
     shared: &Arc<Shared>,
     caller: Caller,
-    after: Option<Cursor>,
-    offered: bool,
+    wish: Wish,
     closing: CancellationToken,
-) {
-    let end = if offered {
-        match shared.deps.hub.subscribe(after).await {
-            Ok(subscription) => {
-                let socket = Socket::new(&mut ws, shared, subscription, after.is_some(), &caller);
-                socket.serve(caller, closing).await
-            }
-            Err(_) => End::Closing,
+) -> End {
+    let Ok(subscription) = shared.deps.hub.subscribe(wish.after).await else { return End::Closing };
+    let via = caller.via();
+    let (session, expiry) = match caller {
+        Caller::Browser { ended, until } => (ended, Some(until)),
+        Caller::Script => (CancellationToken::new(), None),
+    };
+    let expired = async {
+        match expiry {
+            Some(until) => tokio::time::sleep_until(until.into()).await,
+            None => std::future::pending().await,
         }
-    } else {
-        End::Protocol
     };
-    if end == End::Slow {
-        shared.stats.shed.fetch_add(1, Ordering::Relaxed);
+    let mut socket = Socket::new(ws, shared, subscription, wish, via);
+    // However long a browser takes to read, these three are noticed at once.
+    tokio::select! {
+        biased;
+        () = closing.cancelled() => End::Closing,
+        () = session.cancelled() => End::Session,
+        () = expired => End::Session,
+        end = socket.serve() => end,
     }
-    close(&mut ws, end).await;
 }
 
-async fn close(ws: &mut Ws, end: End) {
-    let (code, reason) = match end {
-        End::Gone => return,
-        End::Closing => (1001, "the daemon is stopping"),
-        End::Policy(reason) => (1008, reason),
-        End::Session => (4001, "the session has ended"),
-        End::Protocol => (4003, "the subprotocol llmctl.v1 is required"),
-        End::Slow => (4008, "too slow"),
-    };
-    if end == End::Closing {
-        let bye = json!({"type": "bye", "reason": reason, "retry_after_ms": 500});
-        let _ = tokio::time::timeout(Duration::from_millis(200), ws.send(text(&bye))).await;
-    }
-    let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-    let _ = tokio::time::timeout(Duration::from_millis(500), ws.close(Some(frame))).await;
-}
-
-pub(super) fn text(value: &Value) -> Message {
+fn text(value: &Value) -> Message {
     Message::Text(value.to_string().into())
 }
 
 /// The snapshot message of a subscription.
 pub(super) fn snapshot_text(subscription: &Subscription) -> String {
-    let Before::Snapshot { state, .. } = &subscription.before else { return "{}".to_owned() };
-    let Cursor { epoch, seq } = subscription.cursor;
+    match &subscription.before {
+        Before::Snapshot { state, .. } => snapshot_of(subscription.cursor, state),
+        Before::Backlog(_) => "{}".to_owned(),
+    }
+}
+
+fn snapshot_of(Cursor { epoch, seq }: Cursor, state: &Utf8Bytes) -> String {
     // The state is JSON already; parsing it only to write it again would cost a browser its first milliseconds.
     format!("{{\"type\":\"snapshot\",\"epoch\":\"{epoch}\",\"seq\":{seq},\"state\":{state}}}")
 }
 
-pub(super) struct Socket<'a> {
-    pub(super) ws: &'a mut Ws,
-    pub(super) shared: &'a Arc<Shared>,
-    pub(super) subscription: Subscription,
+struct Socket<'a> {
+    ws: &'a mut Ws,
+    shared: &'a Arc<Shared>,
+    subscription: Subscription,
     resumed: bool,
-    pub(super) seen: u64,
-    pub(super) topics: Option<Vec<String>>,
-    pub(super) follows: Vec<Follow>,
+    seen: u64,
+    topics: Option<Vec<String>>,
+    follows: Vec<Follow>,
     resyncs: VecDeque<Instant>,
     heard: Instant,
     second: Instant,
     messages: u32,
-    pub(super) via: &'static str,
+    via: &'static str,
 }
 
-/// A step of a socket; an error ends it.
-pub(super) type Step = Result<(), End>;
+type Step = Result<(), End>;
 
 impl<'a> Socket<'a> {
     fn new(
         ws: &'a mut Ws,
         shared: &'a Arc<Shared>,
         subscription: Subscription,
-        resumed: bool,
-        caller: &Caller,
+        wish: Wish,
+        via: &'static str,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -203,45 +207,51 @@ impl<'a> Socket<'a> {
             shared,
             seen: subscription.cursor.seq,
             subscription,
-            resumed,
-            topics: None,
+            resumed: wish.after.is_some(),
+            topics: wish.topics,
             follows: Vec::new(),
             resyncs: VecDeque::new(),
             heard: now,
             second: now,
             messages: 0,
-            via: if matches!(caller, Caller::Browser(_)) { "page" } else { "api" },
+            via,
         }
     }
 
-    async fn serve(mut self, caller: Caller, closing: CancellationToken) -> End {
-        let session = match caller {
-            Caller::Browser(ended) => ended,
-            Caller::Script => CancellationToken::new(),
-        };
+    async fn serve(&mut self) -> End {
         if let Err(end) = self.greet().await {
             return end;
         }
         let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silence = pin!(tokio::time::sleep_until(self.heard + SILENT));
         loop {
-            let step = tokio::select! {
-                () = closing.cancelled() => Err(End::Closing),
-                () = session.cancelled() => Err(End::Session),
-                frame = self.subscription.frames.recv() => self.on_frame(frame).await,
-                message = self.ws.next() => match message {
-                    Some(Ok(message)) => self.on_message(message).await,
-                    Some(Err(error)) => Err(broken(&error)),
-                    None => Err(End::Gone),
-                },
-                _ = ping.tick() => self.on_tick().await,
-            };
-            if let Err(end) = step {
+            if let Err(end) = self.turn(&mut ping, silence.as_mut()).await {
                 return end;
             }
         }
     }
 
-    pub(super) async fn send(&mut self, message: Message) -> Step {
+    /// Whatever comes next. Frames come last: they may never pause, and all else is rare.
+    async fn turn(&mut self, ping: &mut Interval, mut silence: Pin<&mut Sleep>) -> Step {
+        tokio::select! {
+            biased;
+            message = self.ws.next() => match message {
+                Some(Ok(message)) => self.on_message(message).await,
+                Some(Err(error)) => Err(broken(&error)),
+                None => Err(End::Gone),
+            },
+            () = silence.as_mut() => {
+                // Moved only when it is due: a timer that is set anew at every frame is the dearer one.
+                silence.reset(self.heard + SILENT);
+                if self.heard.elapsed() >= SILENT { Err(End::Gone) } else { Ok(()) }
+            }
+            _ = ping.tick() => self.send(Message::Ping(bytes::Bytes::new())).await,
+            frame = self.subscription.frames.recv() => self.on_frame(frame).await,
+        }
+    }
+
+    async fn send(&mut self, message: Message) -> Step {
         match tokio::time::timeout(SEND, self.ws.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
@@ -249,7 +259,7 @@ impl<'a> Socket<'a> {
         }
     }
 
-    pub(super) async fn feed(&mut self, json: Utf8Bytes) -> Step {
+    async fn feed(&mut self, json: Utf8Bytes) -> Step {
         match tokio::time::timeout(SEND, self.ws.feed(Message::Text(json))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
@@ -257,7 +267,7 @@ impl<'a> Socket<'a> {
         }
     }
 
-    pub(super) async fn flush(&mut self) -> Step {
+    async fn flush(&mut self) -> Step {
         match tokio::time::timeout(SEND, self.ws.flush()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
@@ -284,7 +294,9 @@ impl<'a> Socket<'a> {
         let before = std::mem::replace(&mut self.subscription.before, Before::Backlog(Vec::new()));
         match before {
             Before::Backlog(frames) => {
-                for frame in frames {
+                for frame in
+                    frames.into_iter().filter(|frame| self.wants(&frame.type_name)).collect::<Vec<_>>()
+                {
                     self.feed(frame.json).await?;
                 }
             }
@@ -293,10 +305,7 @@ impl<'a> Socket<'a> {
                     let resync = json!({"type": "resync", "missed": 0, "reason": reason});
                     self.feed(resync.to_string().into()).await?;
                 }
-                self.subscription.before = Before::Snapshot { state, reason };
-                let snapshot = snapshot_text(&self.subscription);
-                self.subscription.before = Before::Backlog(Vec::new());
-                self.feed(snapshot.into()).await?;
+                self.feed(snapshot_of(self.subscription.cursor, &state).into()).await?;
             }
         }
         self.flush().await
@@ -334,12 +343,7 @@ impl<'a> Socket<'a> {
             return Ok(());
         }
         self.seen = frame.seq;
-        let cursor = Cursor { epoch: self.subscription.cursor.epoch, seq: self.seen };
-        for at in 0..self.follows.len() {
-            for json in self.follows[at].on_frame(frame, &cursor).await {
-                self.feed(json).await?;
-            }
-        }
+        self.pass_to_follows(frame).await?;
         if frame.output.is_none() && self.wants(&frame.type_name) {
             self.feed(frame.json.clone()).await?;
         }
@@ -361,60 +365,23 @@ impl<'a> Socket<'a> {
     async fn resync(&mut self, missed: u64) -> Step {
         let now = Instant::now();
         self.resyncs.push_back(now);
-        while self.resyncs.front().is_some_and(|at| now.duration_since(*at) > Duration::from_secs(60)) {
+        while self.resyncs.front().is_some_and(|at| now.duration_since(*at) > RESYNC_WINDOW) {
             self.resyncs.pop_front();
         }
         self.shared.stats.resyncs.fetch_add(1, Ordering::Relaxed);
+        self.shared.stats.dropped_frames.fetch_add(missed, Ordering::Relaxed);
         if self.resyncs.len() >= MAX_RESYNCS {
             return Err(End::Slow);
         }
         let again = self.shared.deps.hub.subscribe(None).await.map_err(|_| End::Closing)?;
+        let snapshot = snapshot_text(&again);
+        self.seen = again.cursor.seq;
+        // The state is sent below; a socket keeps none for itself.
+        self.subscription = Subscription { before: Before::Backlog(Vec::new()), ..again };
         let resync = json!({"type": "resync", "missed": missed, "reason": "slow"});
         self.feed(resync.to_string().into()).await?;
-        self.feed(snapshot_text(&again).into()).await?;
-        self.seen = again.cursor.seq;
-        self.subscription = again;
+        self.feed(snapshot.into()).await?;
+        self.catch_up_all().await?;
         self.flush().await
-    }
-
-    async fn on_tick(&mut self) -> Step {
-        if self.heard.elapsed() > SILENT {
-            return Err(End::Gone);
-        }
-        self.send(Message::Ping(bytes::Bytes::new())).await
-    }
-
-    async fn on_message(&mut self, message: Message) -> Step {
-        self.heard = Instant::now();
-        let body = match message {
-            Message::Text(body) => body,
-            Message::Binary(_) => return Err(End::Policy("text only")),
-            Message::Close(_) => return Err(End::Gone),
-            // Answering a ping is the library's work; it goes out with the next flush.
-            Message::Ping(_) => return self.flush().await,
-            Message::Pong(_) | Message::Frame(_) => return Ok(()),
-        };
-        if self.second.elapsed() >= Duration::from_secs(1) {
-            self.second = Instant::now();
-            self.messages = 0;
-        }
-        self.messages += 1;
-        if self.messages > MAX_MESSAGES {
-            return Err(End::Policy("more than 20 messages in a second"));
-        }
-        let value: Value = serde_json::from_str(&body).map_err(|_| End::Policy("not JSON"))?;
-        if !value.is_object() {
-            return Err(End::Policy("not a JSON object"));
-        }
-        self.on_request(&value).await
-    }
-}
-
-fn broken(error: &tokio_tungstenite::tungstenite::Error) -> End {
-    use tokio_tungstenite::tungstenite::Error;
-    match error {
-        Error::Capacity(_) => End::Policy("a message over 64 KiB"),
-        Error::Utf8(_) | Error::Protocol(_) => End::Policy("not the WebSocket protocol"),
-        _ => End::Gone,
     }
 }

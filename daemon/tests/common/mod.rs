@@ -3,11 +3,17 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod socket;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use llmctl_proto::event::{Event, ExecutionOutput, ExecutionStarted, Mode, PromptInfo, Stream};
+use llmctl_proto::config::Concurrency;
+use llmctl_proto::event::{
+    Event, ExecutionCompleted, ExecutionOutput, ExecutionProgress, ExecutionStarted, Mode, Phase, PromptInfo,
+    RunState, Spend, Stream,
+};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::{FORMAT, OperationDir, OperationFile};
 use llmctl_proto::paths::Paths;
@@ -25,6 +31,8 @@ use tokio_util::task::TaskTracker;
 
 pub struct Stage {
     pub gateway: Gateway,
+    /// For another gateway of the same daemon.
+    pub deps: WebDeps,
     pub hub: Hub,
     pub store: Store,
     pub paths: Arc<Paths>,
@@ -41,7 +49,7 @@ pub async fn stage() -> Stage {
     paths.ensure_state().expect("state");
     let (store, recovered, _) = Store::open(paths.database()).expect("store");
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    let hub = Hub::spawn(recovered, store.clone(), &tracker);
+    let hub = Hub::spawn(recovered, store.clone(), Concurrency::default(), &tracker);
     let deps = Deps {
         hub: hub.clone(),
         store: store.clone(),
@@ -51,7 +59,7 @@ pub async fn stage() -> Stage {
     };
     let adopter = Adopter::spawn(deps, false);
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter);
-    let gateway = Gateway::new(WebDeps {
+    let deps = WebDeps {
         hub: hub.clone(),
         store: store.clone(),
         operations,
@@ -59,10 +67,11 @@ pub async fn stage() -> Stage {
         tracker,
         shutdown: shutdown.clone(),
         version: "test",
-    });
+    };
+    let gateway = Gateway::new(deps.clone());
     let (addr, already) = gateway.start(None, Some(0)).await.expect("started");
     assert!(!already);
-    Stage { gateway, hub, store, paths, addr, shutdown, _dir: dir }
+    Stage { gateway, deps, hub, store, paths, addr, shutdown, _dir: dir }
 }
 
 impl Stage {
@@ -182,16 +191,50 @@ pub fn output(id: &OperationId, offset: u64, text: &str) -> ExecutionOutput {
     }
 }
 
+pub fn progress(id: &OperationId, n: u64) -> ExecutionProgress {
+    ExecutionProgress {
+        operation_id: id.clone(),
+        state: RunState::Running,
+        phase: Phase::Streaming,
+        model: None,
+        spend: Spend::default(),
+        elapsed_ms: n,
+        idle_ms: 0,
+        stdout_bytes: n,
+        stderr_bytes: 0,
+    }
+}
+
+pub fn completed(id: &OperationId) -> ExecutionCompleted {
+    ExecutionCompleted {
+        operation_id: id.clone(),
+        exit_code: Some(0),
+        model: None,
+        duration_ms: 5,
+        first_output_ms: None,
+        spend: Spend::default(),
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        calls: 0,
+        session_id: None,
+        resume_command: None,
+    }
+}
+
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    /// As text; broken bytes replaced.
     pub body: String,
+    /// As it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(bytes.len());
+        let head = String::from_utf8_lossy(&bytes[..end]);
+        let bytes = bytes.get(end + 4..).unwrap_or_default().to_vec();
         let mut lines = head.lines();
         let status =
             lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok()).unwrap_or(0);
@@ -199,7 +242,7 @@ impl Answer {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Self { status, headers, body: body.to_owned() }
+        Self { status, headers, body: String::from_utf8_lossy(&bytes).into_owned(), bytes }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

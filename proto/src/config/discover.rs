@@ -21,7 +21,7 @@ const MAX_PRICES: u64 = 32 * 1024 * 1024;
 const MAX_FILES: usize = 100;
 
 /// What flags say about the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Overrides {
     /// `--config-dir`: the project's directory.
     pub config_dir: Option<PathBuf>,

@@ -116,6 +116,15 @@ pub struct CostWarning {
     pub caused_by: Option<OperationId>,
 }
 
+/// `budget.changed`: the cost limit of one operation is another from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetChanged {
+    /// Operation.
+    pub operation_id: OperationId,
+    /// The limit; none when there is none any more.
+    pub max_cost_nano_usd: Option<i64>,
+}
+
 /// What a budget did to an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -160,6 +160,44 @@ pub struct Spend {
     pub reported_cost_nano_usd: Option<i64>,
 }
 
+impl Spend {
+    /// What two attempts used together. A cost that is unknown makes the sum unknown.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let sum = |a: Option<i64>, b: Option<i64>| a.zip(b).and_then(|(a, b)| a.checked_add(b));
+        // An attempt that used nothing says nothing of how far the other's figures can be trusted.
+        let (usage_source, cost_basis) = match (self.tokens.is_zero(), other.tokens.is_zero()) {
+            (true, _) if self.cost_nano_usd == Some(0) => (other.usage_source, other.cost_basis),
+            (_, true) if other.cost_nano_usd == Some(0) => (self.usage_source, self.cost_basis),
+            _ => (self.usage_source.weaker(other.usage_source), self.cost_basis.weaker(other.cost_basis)),
+        };
+        Self {
+            tokens: self.tokens.plus(&other.tokens),
+            usage_source,
+            cost_nano_usd: sum(self.cost_nano_usd, other.cost_nano_usd),
+            cost_basis,
+            reported_cost_nano_usd: match (self.reported_cost_nano_usd, other.reported_cost_nano_usd) {
+                (Some(a), Some(b)) => a.checked_add(b),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+}
+
+impl CostBasis {
+    /// The basis that promises less.
+    #[must_use]
+    pub fn weaker(self, other: Self) -> Self {
+        let rank = |basis| match basis {
+            Self::Computed => 0,
+            Self::Derived => 1,
+            Self::Reported => 2,
+            Self::Unknown => 3,
+        };
+        if rank(self) >= rank(other) { self } else { other }
+    }
+}
+
 /// `execution.progress`: counters, at most four a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExecutionProgress {
@@ -330,6 +368,8 @@ pub enum StopBy {
     Timeout,
     /// A signal to the runner.
     Signal,
+    /// The tool gave no sign of life for too long.
+    Stall,
 }
 
 /// Through what the stop came.

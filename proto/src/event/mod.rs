@@ -123,6 +123,8 @@ events! {
     CostWarning(CostWarning) = "cost.warning", fact, global;
     /// A budget refused, stopped or was overridden.
     BudgetRefused(BudgetRefused) = "budget.refused", fact, op;
+    /// The cost limit of one operation was changed.
+    BudgetChanged(BudgetChanged) = "budget.changed", fact, op;
     /// The daemon read its configuration again.
     ConfigReloaded(ConfigReloaded) = "config.reloaded", fact, global;
     /// The daemon is up.

@@ -80,6 +80,15 @@ const LETTERS: [(char, Class); 6] = [
 ];
 
 impl Sheet {
+    /// Zero for every class but reasoning, which is part of output.
+    pub(super) fn free() -> Self {
+        let mut sheet = Self::default();
+        for class in Class::TOKENS.into_iter().filter(|class| *class != Class::Reasoning) {
+            sheet.rates.set(class, Some(PicoUsd::ZERO));
+        }
+        sheet
+    }
+
     /// Whether nothing has a price.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -23,6 +23,10 @@ const MAX_DEPTH: u32 = 16;
 /// Most spans of prices of one model; each pair of dates makes a row.
 const MAX_SPANS: usize = 256;
 
+/// End of the id of a model that its seller gives away; the table lists no prices for it. An empty list of prices
+/// alone does not say so: it also stands for prices that nobody published.
+const FREE: &str = ":free";
+
 /// Why a file is no price table.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -132,6 +136,9 @@ fn write_model(
     }
     out.push('\t');
     let mut spans = place.prices(fields)?;
+    if id.ends_with(FREE) {
+        spans.iter_mut().filter(|span| span.sheet.is_empty()).for_each(|span| span.sheet = Sheet::free());
+    }
     spans.extend(place.variants(fields)?);
     if spans.len() > MAX_SPANS {
         return Err(place.wrong("prices", "has too many parts"));

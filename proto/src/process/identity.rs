@@ -31,6 +31,8 @@ pub(super) struct Stat {
     pub(super) state: char,
     pub(super) parent: u32,
     pub(super) start_time: u64,
+    /// Processor time of the process itself, in clock ticks.
+    pub(super) cpu: u64,
 }
 
 pub(super) fn stat(pid: u32) -> Option<Stat> {
@@ -41,8 +43,10 @@ pub(super) fn stat(pid: u32) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
-    let start_time = fields.nth(17)?.parse().ok()?;
-    Some(Stat { state, parent, start_time })
+    let user: u64 = fields.nth(9)?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    let start_time = fields.nth(6)?.parse().ok()?;
+    Some(Stat { state, parent, start_time, cpu: user.saturating_add(system) })
 }
 
 impl Identity {

@@ -86,6 +86,12 @@ pub fn descendants(roots: &[u32]) -> Vec<Identity> {
     found
 }
 
+/// Processor time that a process and everything below it have used so far, in clock ticks. What has ended takes its
+/// time along, so the sum may shrink; any change is a sign of life.
+pub fn cpu_ticks(root: u32) -> u64 {
+    descendants(&[root]).iter().filter_map(|process| stat(process.pid)).map(|stat| stat.cpu).sum()
+}
+
 /// Live processes of ours that carry `LLMCTL_TAG=tag` in their environment, this process excepted.
 pub fn tagged(tag: &str) -> Vec<Identity> {
     let me = std::process::id();

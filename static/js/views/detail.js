@@ -6,7 +6,7 @@ import { tabKeys } from '../a11y.js';
 import { bytes, clean, compact, cost, costExact, counted, duration, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
-import { basisText, elapsedText, stopText } from '../states.js';
+import { basisText, elapsedText, placeText, stopText } from '../states.js';
 import { operationButtons } from './actions.js';
 import { callsTab } from './calls.js';
 import { activity, rateText, sparkline, tokenTitle } from './list.js';
@@ -135,6 +135,18 @@ function outcome(op, actions) {
       ${op.stopped.reason ? html`<p class="outcome-text"><bdi>${clean(op.stopped.reason, 500)}</bdi></p>` : nothing}
       ${killed > 0 ? html`<p class="muted">${counted(killed, 'process', 'processes')} had to be killed.</p>` : nothing}`);
   }
+  if (op.queue) {
+    parts.push(html`<p class="outcome-title">${icon('queued')}<b><bdi>${clean(placeText(op.queue), 200)}</bdi></b></p>
+      <p class="muted">Priority ${whole(op.queue.priority)}</p>`);
+  }
+  const failed = op.attempts.filter((attempt) => attempt.error_class !== null);
+  if (op.attempts.length > 1) {
+    parts.push(html`<p class="muted">${counted(op.attempts.length, 'attempt')}:
+      ${failed.map((a) => html`<span class="file"><code>${clean(a.model === null ? a.tool : `${a.tool}:${a.model}`, 120)}</code> <span class="tone-red">${clean(a.error_class, 40)}</span></span>`)}</p>`);
+  }
+  if (op.drift) {
+    parts.push(html`<p class="muted">The tool's own figure for the cost differs from ours; <code>llmctl cost explain</code> has both.</p>`);
+  }
   if (op.state === 'lost') {
     parts.push(html`<p class="outcome-title">${icon('lost')}<b>Its runner ended without a word</b></p>
       <p class="outcome-text">Figures are those of its last report. They are corrected if its journal is found.</p>`);
@@ -146,7 +158,7 @@ function outcome(op, actions) {
   if (op.partial) parts.push(partialView(op.partial));
   if (op.resume_command) parts.push(resumeView(op.resume_command, actions));
   if (parts.length === 0) return nothing;
-  const tone = op.state === 'error' ? 'red' : op.state === 'lost' ? 'rose' : op.state === 'detached' ? 'violet' : 'grey';
+  const tone = op.state === 'error' ? 'red' : op.state === 'refused' ? 'orange' : op.state === 'lost' ? 'rose' : op.state === 'detached' ? 'violet' : 'grey';
   return html`<div class="outcome tone-${tone}">${parts}</div>`;
 }
 

@@ -8,7 +8,7 @@ import { rowKeys } from '../a11y.js';
 import { bytes, clean, clock, compact, cost, costExact, counted, moment, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
-import { elapsedText, phaseLook, stateLook, stopText } from '../states.js';
+import { elapsedText, phaseLook, placeText, stateLook, stopText } from '../states.js';
 import { operationButtons } from './actions.js';
 import { operationHref, statePill } from './parts.js';
 
@@ -27,6 +27,7 @@ const GROUPS = [
   { group: 'complete', label: 'Complete' },
   { group: 'error', label: 'Error' },
   { group: 'stopped', label: 'Stopped' },
+  { group: 'refused', label: 'Refused' },
   { group: 'lost', label: 'Lost' },
 ];
 
@@ -217,7 +218,7 @@ function rowView(store, op, now, doing, selected, actions) {
 
 /** What it is doing, or how it ended, in one line. @param {Operation} op @param {number} now */
 export function activity(op, now) {
-  if (op.state === 'error' && op.error) {
+  if ((op.state === 'error' || op.state === 'refused') && op.error) {
     const text = `${op.error.class}: ${op.error.message}`;
     return html`<span class="act tone-red" .title=${clean(text, 500)}><b>${clean(op.error.class, 40)}</b> <bdi>${clean(op.error.message, 300)}</bdi></span>`;
   }
@@ -231,7 +232,10 @@ export function activity(op, now) {
     return html`<span class="act"><span>${bytes(op.stdout_bytes)} output${calls}</span></span>`;
   }
   if (op.state === 'submitted') return html`<span class="act"><span>Waiting to start</span></span>`;
-  if (op.state === 'queued') return html`<span class="act"><span>Waiting for a place</span></span>`;
+  if (op.state === 'queued') {
+    const text = op.queue ? placeText(op.queue) : 'Waiting for a place';
+    return html`<span class="act" .title=${clean(text, 200)}><bdi>${clean(text, 120)}</bdi></span>`;
+  }
   if (op.state === 'paused') return html`<span class="act"><span>Suspended</span></span>`;
   if (op.state === 'detached') return html`<span class="act"><span>No link to its runner; it goes on</span></span>`;
   return running(op, now);

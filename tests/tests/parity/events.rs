@@ -112,6 +112,8 @@ impl Events {
             67..=68 if self.random.percent(50) => {
                 let event = self.budget_refused(&id, false);
                 self.push(event);
+                let max_cost_nano_usd = self.random.maybe(|r| r.below(1 << 50) as i64);
+                self.push(BudgetChanged { operation_id: id, max_cost_nano_usd });
             }
             65..=68 => {
                 let reason = self.word();

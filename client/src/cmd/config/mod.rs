@@ -20,7 +20,7 @@ pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, verb: ConfigVerb) ->
     match verb {
         ConfigVerb::Init { template, dir } => init::run(paths, template, dir),
         ConfigVerb::Validate { dir, json, strict } => {
-            validate::run(paths, flags, dir.as_deref(), json, strict)
+            validate::run(paths, flags, dir.as_deref(), json, strict).await
         }
         ConfigVerb::Show { paths: keys, origin, json } => show::run(paths, flags, &keys, origin, json),
         ConfigVerb::Schema => {

@@ -14,7 +14,7 @@ use crate::cmd::tools;
 use crate::config::{catalogue, safe, working_dir};
 use crate::error::{CliError, Exit, Outcome};
 
-pub(super) fn run(
+pub(super) async fn run(
     paths: &Paths,
     flags: &ConfigFlags,
     dir: Option<&Path>,
@@ -27,8 +27,8 @@ pub(super) fn run(
         None => discover::sources(paths, &cwd, &Overrides::from(flags), ProjectUse::Shown, catalogue())?,
     };
     let mut loaded = load(&sources);
-    let machine = machine_findings(&loaded);
-    loaded.diagnostics.extend(machine);
+    let machine = machine_findings(&loaded).await;
+    loaded.add(machine);
     if json {
         print(&as_json(&loaded)?)?;
     } else {
@@ -51,21 +51,18 @@ fn as_json(loaded: &Loaded) -> Result<String, CliError> {
 }
 
 /// What the configuration names and this machine does not have; good to know, never an error.
-fn machine_findings(loaded: &Loaded) -> Vec<Diagnostic> {
+async fn machine_findings(loaded: &Loaded) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (name, tool) in loaded.config.tools.iter().filter(|(_, tool)| !tool.retired && tool.broken.is_none())
-    {
-        let path = KeyPath::of(["tools", name]);
-        let origin = loaded.tree.at_path(&path.0).and_then(|node| loaded.origin(node.at));
-        if let Some(reason) = tools::program(name, tool).err() {
-            let message = format!("{path}: {}", reason.text);
-            findings.push(Diagnostic::about(Code::NotInstalled, &path, message, origin.clone()));
-        }
-        let unset = tools::unset(&tool.env_required);
-        if !unset.is_empty() {
-            let message = format!("{path}: {} is not set", unset.join(", "));
-            findings.push(Diagnostic::about(Code::EnvMissing, &path, message, origin));
-        }
+    for seen in tools::machine(&loaded.config).await.iter().filter(|seen| seen.source == "configured") {
+        let Some(reason) = &seen.reason else { continue };
+        let code = match reason.code.as_str() {
+            "not_installed" | "not_executable" => Code::NotInstalled,
+            "credentials_missing" | "not_logged_in" => Code::EnvMissing,
+            _ => continue,
+        };
+        let path = KeyPath::of(["tools", seen.name.as_str()]);
+        let origin = loaded.key_origin(&path);
+        findings.push(Diagnostic::about(code, &path, format!("{path}: {}", reason.text), origin));
     }
     findings
 }

@@ -85,6 +85,16 @@ fn a_model_with_no_price_that_we_meter_has_no_row() {
 }
 
 #[test]
+fn a_model_given_away_costs_nothing_only_if_its_name_says_so() {
+    let table = PriceTable::embedded();
+    let free = "qwen/qwen3-coder:free";
+    let row = table.lookup(free, Some("openrouter"), NOW).unwrap();
+    assert_eq!(cost(row, &usage(1, 2, 3, 4)), Ok((PicoUsd::ZERO, CostBasis::Computed)));
+    // No prices at all may also mean that nobody published them.
+    assert_eq!(table.find("qwen-3-coder-480b", Some("cerebras"), NOW), Found::Gap);
+}
+
+#[test]
 fn names_with_separators_in_them_survive() {
     let text = r#"[{"id": "p", "name": "a\tb", "models": [
         {"id": "x y;z@%\tw", "name": "N\u00e4me %", "match": {"or": [{"equals": "q r"}, {"starts_with": "s t"}]},

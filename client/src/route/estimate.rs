@@ -1,0 +1,158 @@
+//! What a candidate would use and cost. All use of prices in routing is in this file.
+//!
+//! Pure: the time is given. A price that nobody knows is none, never zero; what runs on this machine is free.
+
+use llmctl_proto::admission::History;
+use llmctl_proto::config::Config;
+use llmctl_proto::event::Estimate;
+use llmctl_proto::money::PicoUsd;
+use llmctl_proto::price::Circumstance;
+use llmctl_proto::time::UnixMs;
+use llmctl_proto::usage::Usage;
+
+use super::facts::Facts;
+use super::names::family;
+use super::request::Request;
+
+/// Operations that a history must rest on before it is believed.
+const MIN_HISTORY: u32 = 20;
+/// Bytes of a token, in tenths, where the provider is not known.
+const TENTHS: u64 = 36;
+
+/// What a candidate would use and cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Figures {
+    /// Tokens.
+    pub(super) tokens: Estimate,
+    /// Cost in the middling case; none without a price.
+    pub(super) estimate: Option<PicoUsd>,
+    /// Cost in the upper case; none without a price.
+    pub(super) reservation: Option<PicoUsd>,
+}
+
+/// A candidate as far as its cost depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair<'a> {
+    pub(super) tool: &'a str,
+    pub(super) model: Option<&'a str>,
+    pub(super) provider: Option<&'a str>,
+    /// It runs on this machine.
+    pub(super) free: bool,
+}
+
+/// Estimates what a pair would use and cost for a request.
+pub(super) fn figures(request: &Request, config: &Config, facts: &Facts, pair: Pair<'_>) -> Figures {
+    let input = input_tokens(request, pair.provider.or_else(|| pair.model.and_then(family)));
+    let cap = pair.model.and_then(|m| config.models.get(m)).and_then(|m| m.max_output_tokens);
+    let reserve = config.routing.reserve_output_tokens;
+    let (middle, upper) = match history(config, facts, request.agent.as_deref(), pair) {
+        Some(known) => (known.output_p50, known.output_p90.max(known.output_p50)),
+        None => (reserve, reserve),
+    };
+    let capped = |tokens: u64| cap.map_or(tokens, |cap| tokens.min(cap));
+    let tokens =
+        Estimate { input_tokens: input, output_tokens: capped(middle), output_tokens_upper: capped(upper) };
+    let usage = |output| Usage { input, output, ..Usage::default() };
+    Figures {
+        tokens,
+        estimate: cost(config, pair, &usage(tokens.output_tokens), facts.now),
+        reservation: cost(config, pair, &usage(tokens.output_tokens_upper), facts.now),
+    }
+}
+
+/// Input tokens of a request: counted by somebody, or by the provider's usual length of a token.
+pub(super) fn input_tokens(request: &Request, provider: Option<&str>) -> u64 {
+    let tenths = match provider {
+        Some("anthropic") => 35,
+        Some("openai" | "google") => 40,
+        _ => TENTHS,
+    };
+    request.input_tokens.unwrap_or_else(|| request.prompt_bytes.saturating_mul(10).div_ceil(tenths))
+}
+
+/// Tokens that a model takes, input and output together: as configured, else as the catalogue says.
+pub(super) fn context_window(config: &Config, pair: Pair<'_>) -> Option<u64> {
+    let model = pair.model?;
+    let own = config.models.get(model).and_then(|model| model.context_window);
+    // What runs on this machine has the window its owner gave it, whatever the maker says.
+    own.or_else(|| if pair.free { None } else { config.prices.context_window(model, pair.provider) })
+}
+
+fn history<'a>(
+    config: &Config,
+    facts: &'a Facts,
+    agent: Option<&str>,
+    pair: Pair<'_>,
+) -> Option<&'a History> {
+    let comparable = |h: &&History| {
+        h.agent.as_deref() == agent
+            && h.tool == pair.tool
+            && h.model.as_deref() == pair.model
+            && h.count >= MIN_HISTORY
+    };
+    let rows = facts.shared.history.iter().filter(comparable);
+    // Of several, the one with the most behind it, so that their order does not matter.
+    let best = rows.max_by_key(|h| (h.count, h.output_p50, h.output_p90));
+    best.filter(|_| config.routing.estimate_from_history)
+}
+
+/// What the usage of one request costs on a pair; none without a price.
+fn cost(config: &Config, pair: Pair<'_>, usage: &Usage, at: UnixMs) -> Option<PicoUsd> {
+    priced(config, pair, usage, &Circumstance::request(at))
+}
+
+/// What the usage of an unknown number of requests costs on a pair; none without a price.
+pub(super) fn total_cost(config: &Config, pair: Pair<'_>, usage: &Usage, at: UnixMs) -> Option<PicoUsd> {
+    priced(config, pair, usage, &Circumstance::total(at))
+}
+
+fn priced(config: &Config, pair: Pair<'_>, usage: &Usage, of: &Circumstance<'_>) -> Option<PicoUsd> {
+    if pair.free {
+        return Some(PicoUsd::ZERO);
+    }
+    let priced = config.prices.price(pair.model?, pair.provider, usage, of)?;
+    priced.ok().map(|(priced, _)| priced.amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_by_the_length_of_a_token() {
+        let request = Request { prompt_bytes: 3_600, ..Request::default() };
+        assert_eq!(input_tokens(&request, None), 1_000);
+        assert_eq!(input_tokens(&request, Some("openai")), 900);
+        assert_eq!(input_tokens(&request, Some("anthropic")), 1_029);
+        let counted = Request { input_tokens: Some(7), ..request };
+        assert_eq!(input_tokens(&counted, Some("openai")), 7);
+        let huge = Request { prompt_bytes: u64::MAX, ..Request::default() };
+        assert!(input_tokens(&huge, None) > 0);
+    }
+
+    #[test]
+    fn history_counts_from_twenty_on() {
+        let mut facts = Facts::default();
+        let entry = |agent: Option<&str>, count| History {
+            agent: agent.map(str::to_owned),
+            tool: "t".into(),
+            model: Some("m".into()),
+            count,
+            output_p50: 500,
+            output_p90: 900,
+        };
+        let pair = Pair { tool: "t", model: Some("m"), provider: None, free: true };
+        let request = Request { agent: Some("a".into()), ..Request::default() };
+        let outputs = |facts: &Facts, config: &Config| {
+            let tokens = figures(&request, config, facts, pair).tokens;
+            (tokens.output_tokens, tokens.output_tokens_upper)
+        };
+        let mut config = Config::default();
+        facts.shared.history = vec![entry(Some("a"), 19), entry(None, 400)];
+        assert_eq!(outputs(&facts, &config), (8_192, 8_192));
+        facts.shared.history.push(entry(Some("a"), 20));
+        assert_eq!(outputs(&facts, &config), (500, 900));
+        config.routing.estimate_from_history = false;
+        assert_eq!(outputs(&facts, &config), (8_192, 8_192));
+    }
+}
