@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli_config::{ConfigArgs, ConfigFlags, ListArgs, ModelsArgs};
 pub use cost::{Cost, CostBy, CostVerb, Period, Span, Stats, StatsBy};
 
 /// Runs LLM tools: routes, streams, meters, stops, and loses nothing.
@@ -16,6 +17,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub config: ConfigFlags,
 }
 
 /// The verbs.
@@ -53,6 +57,14 @@ pub enum Verb {
     Events(Events),
     /// Publishes an event of your own.
     Emit(Emit),
+    /// Shows, checks and changes the configuration.
+    Config(ConfigArgs),
+    /// Lists tools, whether they can be used now, and why not.
+    Tools(ListArgs),
+    /// Lists models: provider, window, price, who offers them.
+    Models(ModelsArgs),
+    /// Lists agents, and whom they would work with now.
+    Agents(ListArgs),
     /// Says which tool and model would take a prompt, and why; and why a past operation went where it did.
     Route(Box<crate::cli_route::RouteArgs>),
     /// Starts, stops and describes the daemon.

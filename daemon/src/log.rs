@@ -3,18 +3,27 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use llmctl_proto::paths::private_file;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// Size at which the file becomes `.1` and a new one is begun.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
+/// The registry behind its level.
+type Filtered = Layered<reload::Layer<LevelFilter, Registry>, Registry>;
+
+/// Changes the level of a log that runs.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+
 /// Sends the log to standard error.
 pub fn to_stderr() {
-    let _ = tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(io::stderr).try_init();
+    begin(tracing_subscriber::fmt::layer().with_writer(io::stderr));
 }
 
 /// Sends the log to a file that is kept below 4 MiB, with one predecessor.
@@ -24,12 +33,28 @@ pub fn to_stderr() {
 pub fn to_file(path: &Path) -> io::Result<()> {
     let file = Rotating::open(path)?;
     let writer = Shared(Arc::new(Mutex::new(file)));
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::INFO)
-        .with_ansi(false)
-        .with_writer(writer)
-        .try_init();
+    begin(tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer));
     Ok(())
+}
+
+fn begin<L>(layer: L)
+where
+    L: Layer<Filtered> + Send + Sync + 'static,
+{
+    let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
+    if tracing_subscriber::registry().with(filter).with(layer).try_init().is_ok() {
+        // The first log is the process's only one.
+        let _ = LEVEL.set(handle);
+    }
+}
+
+/// Logs from this severity on: `error`, `warn`, `info`, `debug` or `trace`.
+pub fn set_level(level: &str) {
+    let Ok(level) = level.parse::<LevelFilter>() else { return };
+    if let Some(handle) = LEVEL.get() {
+        // It fails only when the log is gone.
+        let _ = handle.reload(level);
+    }
 }
 
 struct Rotating {

@@ -40,7 +40,7 @@ fn report(message: &str) {
 
 fn start(args: &Args, begun: Instant) -> Result<ExitCode, String> {
     let paths = Paths::from_env().map_err(|e| e.to_string())?;
-    let settings = Settings::from_env(&|name| std::env::var(name).ok()).map_err(|e| e.to_string())?;
+    let settings = Settings::read(&paths).map_err(|e| e.to_string())?;
     if args.daemonize {
         return daemonize(paths, settings, begun);
     }

@@ -7,8 +7,10 @@ use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::{self, OperationDir};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::time::UnixMs;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::settings::Settings;
 use crate::store::{Retention, Store};
 
 /// First run after the start: not while a start-up is being waited for.
@@ -16,7 +18,12 @@ const FIRST: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Prunes until the daemon ends.
-pub async fn run(store: Store, paths: Paths, retention: Retention, shutdown: CancellationToken) {
+pub async fn run(
+    store: Store,
+    paths: Paths,
+    settings: watch::Receiver<Settings>,
+    shutdown: CancellationToken,
+) {
     let mut wait = FIRST;
     loop {
         tokio::select! {
@@ -24,6 +31,7 @@ pub async fn run(store: Store, paths: Paths, retention: Retention, shutdown: Can
             () = tokio::time::sleep(wait) => {}
         }
         wait = EVERY;
+        let retention = settings.borrow().retention;
         let removed = store.prune(retention).await.unwrap_or(0);
         let paths = paths.clone();
         let dirs = tokio::task::spawn_blocking(move || prune_directories(&paths, retention, UnixMs::now()));

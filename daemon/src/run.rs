@@ -19,7 +19,7 @@ use crate::control::{self, ControlDeps, ControlService, LockContent};
 use crate::hub::{Hub, Publish};
 use crate::operations::Operations;
 use crate::retain;
-use crate::settings::Settings;
+use crate::settings::{Live, Settings};
 use crate::store::{Store, StoreError};
 use crate::web::{Gateway, WebDeps};
 
@@ -155,12 +155,14 @@ pub async fn run(
     let listener = control::bind(&paths.socket).map_err(bind_error)?;
 
     let paths = Arc::new(paths);
+    let concurrency = settings.concurrency.clone();
+    let live = Live::new(Arc::clone(&paths), settings);
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let hub_tracker = TaskTracker::new();
     let previous_end = recovered.previous_end;
     // A database that was damaged or is new says nothing of what the journals hold.
     let rebuild = recovered.rebuilt_from.is_some() || previous_end == "first";
-    let hub = Hub::spawn(recovered, store.clone(), settings.concurrency.clone(), &hub_tracker);
+    let hub = Hub::spawn(recovered, store.clone(), concurrency, &hub_tracker);
     let adopt = Deps {
         hub: hub.clone(),
         store: store.clone(),
@@ -189,17 +191,18 @@ pub async fn run(
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),
         started_at: UnixMs::now(),
+        settings: live.clone(),
     };
     let socket = SocketFile::of(&paths.socket);
     let serving = tokio::spawn(control::serve(listener, ControlService::new(deps), shutdown.clone()));
-    tracker.spawn(retain::run(store.clone(), paths.as_ref().clone(), settings.retention, shutdown.clone()));
+    tracker.spawn(retain::run(store.clone(), paths.as_ref().clone(), live.subscribe(), shutdown.clone()));
     gateway.resume().await;
     announce(&hub, begun, previous_end).await;
     ready();
     tracing::info!(pid = std::process::id(), socket = %paths.socket.display(), version = VERSION, "ready");
 
     let reason = tokio::select! {
-        reason = signals.next() => reason,
+        reason = signals.next(&live, &hub) => reason,
         () = shutdown.cancelled() => "command",
     };
     let down = leave(reason, &hub, &store, &tracker, &hub_tracker, &shutdown, serving, &gateway);
@@ -279,13 +282,15 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self, live: &Live, hub: &Hub) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "signal",
                 _ = self.interrupt.recv() => return "signal",
-                // A terminal that closes is no reason to leave.
-                _ = self.hangup.recv() => {}
+                // A terminal that closes is no reason to leave either.
+                _ = self.hangup.recv() => {
+                    live.reload(hub).await;
+                }
             }
         }
     }

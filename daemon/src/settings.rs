@@ -1,10 +1,23 @@
-//! What the daemon is told by flags and environment.
+//! What the daemon lives by: the user's configuration and the environment, read at the start and again on demand.
+//!
+//! No project's files are read here. A configuration with an error where the daemon or a limit is concerned never
+//! comes into force: not at the start, and not at a reload, which then leaves everything as it was.
 
-use std::str::FromStr;
+use std::sync::Arc;
 
-use llmctl_proto::config::Concurrency;
+use llmctl_proto::config::{Concurrency, Config, Diagnostic, Loaded, Node, Severity, changes};
+use llmctl_proto::event::ConfigReloaded;
+use llmctl_proto::paths::Paths;
+use tokio::sync::{Mutex, watch};
 
+use crate::hub::{Hub, Publish};
+use crate::log;
 use crate::store::Retention;
+
+/// Changes that a running daemon cannot take.
+const RESTART: [&str; 3] = ["daemon.http.host", "daemon.http.port", "mcp_settings.log_directory"];
+/// Most errors that are told of one reload.
+const MAX_ERRORS: usize = 20;
 
 /// Settings of one daemon.
 #[derive(Debug, Clone, Default)]
@@ -13,41 +26,137 @@ pub struct Settings {
     pub retention: Retention,
     /// How many operations run at once.
     pub concurrency: Concurrency,
+    /// Everything else of the user's configuration.
+    pub config: Arc<Config>,
+    tree: Option<Arc<Node>>,
 }
 
-/// An environment variable that cannot be used.
+/// A configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}={value:?} is not a whole number; unset it or give a number (0 keeps everything)")]
-pub struct BadSetting {
-    name: &'static str,
-    value: String,
-}
+#[error("the configuration cannot be used; `llmctl config validate` shows everything\n{0}")]
+pub struct BadSettings(String);
 
 impl Settings {
-    /// Reads `LLMCTL_DAEMON__RETENTION__{EVENTS_DAYS,OUTPUT_DAYS,OUTPUT_MAX_MB}`.
+    /// Reads the user's files and the environment.
     ///
     /// # Errors
-    /// A value is no number; the message names the variable.
-    pub fn from_env(var: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
-        let default = Retention::default();
+    /// A file cannot be parsed, or there is an error in `daemon` or where limits are set; the message says where.
+    pub fn read(paths: &Paths) -> Result<Self, BadSettings> {
+        Self::checked(paths).map(|(settings, _)| settings).map_err(|errors| BadSettings(errors.join("\n")))
+    }
+
+    /// The settings and the number of warnings, or all that stands against them.
+    fn checked(paths: &Paths) -> Result<(Self, u32), Vec<String>> {
+        let loaded = Loaded::load_for_daemon(paths).map_err(|error| vec![error.to_string()])?;
+        let errors = against(&loaded);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let warnings = u32::try_from(loaded.of(Severity::Warning).count()).unwrap_or(u32::MAX);
+        let daemon = &loaded.config.daemon;
         let retention = Retention {
-            events_days: number(var, "LLMCTL_DAEMON__RETENTION__EVENTS_DAYS", default.events_days)?,
-            output_days: number(var, "LLMCTL_DAEMON__RETENTION__OUTPUT_DAYS", default.output_days)?,
-            output_max_mb: number(var, "LLMCTL_DAEMON__RETENTION__OUTPUT_MAX_MB", default.output_max_mb)?,
+            events_days: daemon.retention.events_days,
+            output_days: daemon.retention.output_days,
+            output_max_mb: daemon.retention.output_max_mb,
         };
-        let total = number(var, "LLMCTL_DAEMON__CONCURRENCY__TOTAL", Concurrency::default().total)?;
-        Ok(Self { retention, concurrency: Concurrency { total, ..Concurrency::default() } })
+        let concurrency = daemon.concurrency.clone();
+        let tree = Some(Arc::new(loaded.tree));
+        Ok((Self { retention, concurrency, config: Arc::new(loaded.config), tree }, warnings))
+    }
+
+    fn changes(&self, new: &Self) -> Vec<String> {
+        match (&self.tree, &new.tree) {
+            (Some(old), Some(new)) => changes(old, new),
+            _ => Vec::new(),
+        }
     }
 }
 
-fn number<T: FromStr>(
-    var: &dyn Fn(&str) -> Option<String>,
-    name: &'static str,
-    default: T,
-) -> Result<T, BadSetting> {
-    match var(name).filter(|value| !value.is_empty()) {
-        None => Ok(default),
-        Some(value) => value.trim().parse().map_err(|_| BadSetting { name, value }),
+/// Errors that keep a configuration from the daemon. Those of tools, models and agents do not concern it.
+fn against(loaded: &Loaded) -> Vec<String> {
+    let closes = loaded.refusal().unwrap_or_default();
+    let own =
+        |finding: &&Diagnostic| finding.path.starts_with("daemon") && finding.severity == Severity::Error;
+    let own = loaded.diagnostics.iter().filter(own).filter(|finding| !closes.contains(finding));
+    let text = |finding: &Diagnostic| {
+        let place = finding.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+        format!("error[{}]: {}{place}", finding.code.name(), finding.message)
+    };
+    closes.iter().copied().chain(own).take(MAX_ERRORS).map(text).collect()
+}
+
+/// The settings in force, and how they are read again. Parts of the daemon hold a receiver and see what changes.
+#[derive(Debug, Clone)]
+pub struct Live {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    paths: Arc<Paths>,
+    now: watch::Sender<Settings>,
+    /// Reloads so far; held while one is under way, so that two never overtake each other.
+    generation: Mutex<u32>,
+}
+
+impl Live {
+    /// Puts the first settings in force.
+    pub fn new(paths: Arc<Paths>, settings: Settings) -> Self {
+        log::set_level(&settings.config.daemon.log_level);
+        let (now, _) = watch::channel(settings);
+        Self { inner: Arc::new(Inner { paths, now, generation: Mutex::new(0) }) }
+    }
+
+    /// The settings now and every change of them.
+    pub fn subscribe(&self) -> watch::Receiver<Settings> {
+        self.inner.now.subscribe()
+    }
+
+    /// The settings in force.
+    pub fn current(&self) -> Settings {
+        self.inner.now.borrow().clone()
+    }
+
+    /// Reads the configuration again and puts it in force unless there is an error; publishes and gives what came
+    /// of it.
+    pub async fn reload(&self, hub: &Hub) -> ConfigReloaded {
+        let mut generation = self.inner.generation.lock().await;
+        *generation = generation.saturating_add(1);
+        let paths = Arc::clone(&self.inner.paths);
+        let read = tokio::task::spawn_blocking(move || Settings::checked(&paths)).await;
+        let read = read.unwrap_or_else(|error| Err(vec![format!("the configuration was not read: {error}")]));
+        let mut result = ConfigReloaded {
+            generation: *generation,
+            changed: Vec::new(),
+            warnings: 0,
+            errors: Vec::new(),
+            applied: false,
+            restart_needed: Vec::new(),
+        };
+        match read {
+            Err(errors) => result.errors = errors,
+            Ok((settings, warnings)) => {
+                result.warnings = warnings;
+                result.applied = true;
+                let changed = self.current().changes(&settings);
+                let (later, now) = changed.into_iter().partition(|path| RESTART.contains(&path.as_str()));
+                result.changed = now;
+                result.restart_needed = later;
+                self.apply(settings, hub).await;
+            }
+        }
+        tracing::info!(applied = result.applied, changed = result.changed.len(), "configuration read again");
+        let _ = hub.publish(Publish::own(result.clone().into())).await;
+        result
+    }
+
+    async fn apply(&self, settings: Settings, hub: &Hub) {
+        log::set_level(&settings.config.daemon.log_level);
+        if settings.concurrency != self.current().concurrency {
+            // A hub that is gone has no queue either.
+            let _ = hub.set_limits(settings.concurrency.clone()).await;
+        }
+        self.inner.now.send_replace(settings);
     }
 }
 
@@ -55,12 +164,35 @@ fn number<T: FromStr>(
 mod tests {
     use super::*;
 
+    fn paths(dir: &std::path::Path) -> Paths {
+        Paths {
+            state: dir.join("state"),
+            runtime: dir.join("run"),
+            config: dir.join("config"),
+            socket: dir.join("run/s"),
+        }
+    }
+
     #[test]
-    fn a_bad_number_names_its_variable() {
-        let var = |name: &str| (name == "LLMCTL_DAEMON__RETENTION__OUTPUT_DAYS").then(|| "soon".to_owned());
-        let error = Settings::from_env(&var).expect_err("no number");
-        assert!(error.to_string().starts_with("LLMCTL_DAEMON__RETENTION__OUTPUT_DAYS=\"soon\""));
-        let none = |_: &str| None;
-        assert_eq!(Settings::from_env(&none).expect("defaults").retention, Retention::default());
+    fn the_users_files_are_read_and_errors_of_its_own_refused() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let paths = paths(dir.path());
+        let read = Settings::read(&paths).expect("nothing is a configuration");
+        assert_eq!(read.retention, Retention::default());
+        std::fs::create_dir(&paths.config).expect("mkdir");
+        let write = |text: &str| std::fs::write(paths.config.join("d.yaml"), text).expect("written");
+        write("daemon: {retention: {events_days: 3}, concurrency: {total: 2}}\ntools: {t: {colour: red}}\n");
+        let new = Settings::read(&paths).expect("a broken tool is no concern of the daemon");
+        assert_eq!((new.retention.events_days, new.concurrency.total), (3, 2));
+        assert!(read.changes(&new).contains(&"daemon.concurrency.total".to_owned()));
+        for wrong in [
+            "daemon: {retention: {events_days: soon}}\n",
+            "policies: {p: {limit: {tipe: hard}}}\n",
+            "daemon: [\n",
+        ] {
+            write(wrong);
+            let error = Settings::read(&paths).expect_err(wrong).to_string();
+            assert!(error.contains("d.yaml:"), "{error}");
+        }
     }
 }

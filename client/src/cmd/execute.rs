@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::println;
 use crate::cli;
+use crate::cli_config::ConfigFlags;
 use crate::error::{CliError, Exit, Outcome};
 use crate::execute::prompt::{Prompt, Source};
 use crate::execute::request::ExecuteRequest;
@@ -26,7 +27,7 @@ struct Handover {
     no_daemon: bool,
 }
 
-pub(super) async fn run(paths: &Paths, args: cli::Execute) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: cli::Execute) -> Outcome {
     let source = match (&args.prompt, &args.prompt_text) {
         (_, Some(text)) => Source::Text(text.clone()),
         (Some(value), None) => Source::parse(value)?,
@@ -57,7 +58,7 @@ pub(super) async fn run(paths: &Paths, args: cli::Execute) -> Outcome {
         wait: args.wait,
         priority: args.priority,
         hold: args.hold,
-        overrides: Overrides::default(),
+        overrides: Overrides::from(flags),
     };
     if args.dry_run {
         return dry_run(paths, &request, prompt.text.len() as u64, args.json).await;

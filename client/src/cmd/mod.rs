@@ -1,7 +1,9 @@
 //! One file a verb.
 
+mod agents;
 mod attach;
 mod budget;
+mod config;
 mod cost;
 mod daemon;
 mod dashboard;
@@ -10,6 +12,7 @@ mod events;
 mod execute;
 mod find;
 mod logs;
+mod models;
 mod ps;
 mod queue;
 mod retry;
@@ -18,6 +21,7 @@ mod show;
 mod stats;
 mod stop;
 mod suspend;
+mod tools;
 
 use clap::CommandFactory as _;
 use llmctl_proto::paths::Paths;
@@ -42,7 +46,7 @@ pub fn run(cli: Cli) -> Outcome {
         .map_err(|e| CliError::failed("cannot start the runtime").caused_by(e))?;
     let outcome = runtime.block_on(async {
         match cli.verb {
-            Verb::Execute(args) => execute::run(&paths, *args).await,
+            Verb::Execute(args) => execute::run(&paths, &cli.config, *args).await,
             Verb::Ps(args) => ps::run(&paths, args).await,
             Verb::Show(args) => show::run(&paths, &args).await,
             Verb::Logs(args) => logs::run(&paths, &args).await,
@@ -57,6 +61,10 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Stats(args) => stats::run(&paths, args).await,
             Verb::Events(args) => events::run(&paths, args).await,
             Verb::Emit(args) => emit::run(&paths, args).await,
+            Verb::Config(args) => config::run(&paths, &cli.config, args.verb).await,
+            Verb::Tools(args) => tools::run(&paths, &cli.config, &args).await,
+            Verb::Models(args) => models::run(&paths, &cli.config, &args).await,
+            Verb::Agents(args) => agents::run(&paths, &cli.config, &args).await,
             Verb::Route(args) => route::run(&paths, *args).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,

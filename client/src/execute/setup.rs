@@ -132,13 +132,7 @@ impl Setup {
 /// # Errors
 /// The flags make no sense.
 pub(crate) fn load(paths: &Paths, cwd: &Path, overrides: &Overrides) -> Result<Loaded, CliError> {
-    Loaded::load_for_cli(paths, cwd, overrides, catalogue())
-        .map_err(|error| CliError::usage(error.to_string()))
-}
-
-/// What there is without any configuration, for the checks of references.
-fn catalogue() -> llmctl_proto::config::Catalogue {
-    llmctl_proto::config::Catalogue::default()
+    Loaded::load_for_cli(paths, cwd, overrides, crate::config::catalogue()).map_err(CliError::from)
 }
 
 /// The budgets of a policy, for whoever shows them.

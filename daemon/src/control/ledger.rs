@@ -34,6 +34,7 @@ pub(super) fn open(deps: ControlDeps, request: ReadLedgerRequest) -> Result<Reco
     deps.tracker.clone().spawn(async move {
         // What ran without a daemon belongs to the answer.
         deps.adopter.first_look().await;
+        deps.adopter.look_at_all_now().await;
         if let Err(status) = send(&deps, query, &tx).await {
             let _ = tx.send(Err(status)).await;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use llmctl_proto::admission::FactsQuery;
+use llmctl_proto::config::Http;
 use llmctl_proto::event::{Event, MAX_EVENT_BYTES, check_emittable};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::control_server::Control;
@@ -29,6 +30,7 @@ use super::{attach, follow, ledger};
 use crate::adopt::Adopter;
 use crate::hub::{Hub, Publish, StopOrder};
 use crate::operations::{Operations, VerbError};
+use crate::settings::Live;
 use crate::store::{EventQuery, OperationQuery, Store};
 use crate::web::Gateway;
 
@@ -58,6 +60,8 @@ pub struct ControlDeps {
     pub shutdown: CancellationToken,
     /// When the daemon became ready.
     pub started_at: UnixMs,
+    /// The configuration in force.
+    pub settings: Live,
 }
 
 /// The gRPC service.
@@ -274,9 +278,17 @@ impl Control for ControlService {
         request: Request<StartGatewayRequest>,
     ) -> Result<Response<StartGatewayResponse>, Status> {
         let request = request.into_inner();
-        let host = Some(request.host).filter(|h| !h.is_empty());
+        let configured = self.deps.settings.current().config.daemon.http.clone();
+        if !configured.enabled {
+            return Err(Status::failed_precondition(
+                "the dashboard is switched off (daemon.http.enabled: false)",
+            ));
+        }
+        // The gateway has an address of its own unless somebody names one.
+        let other = Some(configured.host).filter(|host| *host != Http::default().host);
+        let host = Some(request.host).filter(|h| !h.is_empty()).or(other);
         let port = match request.port {
-            0 => None,
+            0 => configured.port,
             port => Some(
                 u16::try_from(port).map_err(|_| Status::invalid_argument(format!("no such port: {port}")))?,
             ),
@@ -341,7 +353,9 @@ impl Control for ControlService {
         &self,
         _: Request<ReloadConfigRequest>,
     ) -> Result<Response<ReloadConfigResponse>, Status> {
-        Err(Status::unimplemented("not in this build"))
+        let result = self.deps.settings.reload(&self.deps.hub).await;
+        let result = serde_json::to_string(&result).unwrap_or_default();
+        Ok(Response::new(ReloadConfigResponse { result }))
     }
 
     async fn read_ledger(

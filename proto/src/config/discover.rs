@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::diagnostic::{Code, Diagnostic, KeyPath, Layer, Origin};
 use super::layers::split_setting;
@@ -11,8 +12,11 @@ use super::load::LoadError;
 use super::sources::{Catalogue, Project, SourceFile, Sources, Trust};
 use super::{trust, yaml};
 use crate::paths::Paths;
+use crate::price;
 use crate::time::UnixMs;
 
+/// Largest imported table of prices: 32 MiB.
+const MAX_PRICES: u64 = 32 * 1024 * 1024;
 /// Most files of a directory.
 const MAX_FILES: usize = 100;
 
@@ -40,6 +44,25 @@ pub enum ProjectUse {
     Shown,
 }
 
+/// Where `llmctl models update` puts the table of prices that it took.
+pub fn imported_prices_file(paths: &Paths) -> PathBuf {
+    paths.state.join("prices.json")
+}
+
+/// The imported table of prices, if there is one; or why it cannot be used.
+pub fn imported_prices(paths: &Paths) -> Option<Result<price::Catalogue, String>> {
+    let path = imported_prices_file(paths);
+    let meta = path.metadata().ok().filter(fs::Metadata::is_file)?;
+    if meta.len() > MAX_PRICES {
+        return Some(Err("it is larger than 32 MiB".to_owned()));
+    }
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    Some(price::import::parse(&bytes).map_err(|error| error.to_string()))
+}
+
 /// Finds and reads everything.
 ///
 /// # Errors
@@ -62,6 +85,7 @@ pub fn sources(
         ..Sources::default()
     };
     let mut reader = Reader { sources: &mut sources, home: std::env::home_dir() };
+    reader.imported(paths);
     reader.user(&paths.config);
     if project != ProjectUse::None
         && let Some((dir, root)) = project_dir(cwd, overrides.config_dir.as_deref())?
@@ -131,6 +155,23 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A table that cannot be used is said; the built-in one is used then.
+    fn imported(&mut self, paths: &Paths) {
+        match imported_prices(paths) {
+            None => {}
+            Some(Ok(table)) => self.sources.imported = Some(Arc::new(table)),
+            Some(Err(why)) => {
+                let path = imported_prices_file(paths);
+                let origin =
+                    Origin { layer: Layer::Catalogue, name: self.shown(&path, None), line: 0, column: 0 };
+                let message = format!("the imported prices are not used: {why}");
+                let finding =
+                    Diagnostic::about(Code::BadPrice, &KeyPath::of(["models"]), message, Some(origin));
+                self.sources.seen.push(finding.hint("`llmctl models update --from FILE` replaces them"));
+            }
+        }
+    }
+
     fn user(&mut self, dir: &Path) {
         if let Err(why) = check_owner(dir) {
             self.seen(Code::NotPrivate, Layer::User, dir, None, format!("{} {why}", dir.display()));

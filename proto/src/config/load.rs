@@ -56,7 +56,7 @@ pub fn load(sources: &Sources) -> Loaded {
         })
         .chain(sources.seen.iter().cloned())
         .collect();
-    diagnostics.sort_by(|a, b| (&a.origin, a.code, &a.path).cmp(&(&b.origin, b.code, &b.path)));
+    sort(&mut diagnostics);
     diagnostics.dedup_by(|a, b| (&a.origin, a.code, &a.message) == (&b.origin, b.code, &b.message));
     mark_broken(&mut config, &diagnostics);
     Loaded {
@@ -67,6 +67,10 @@ pub fn load(sources: &Sources) -> Loaded {
         origins: layered.origins,
         tree: layered.tree,
     }
+}
+
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| (&a.origin, a.code, &a.path).cmp(&(&b.origin, b.code, &b.path)));
 }
 
 /// Gives each entry with errors its first as the reason why it is not used.
@@ -152,6 +156,17 @@ impl Loaded {
     pub fn origin(&self, at: Place) -> Option<Origin> {
         let source = self.origins.get(usize::from(at.source))?;
         Some(Origin { line: at.line, column: at.column, ..source.clone() })
+    }
+
+    /// Where a key is written, for people.
+    pub fn key_origin(&self, path: &KeyPath) -> Option<Origin> {
+        self.origin(cross::key_place(&self.tree, path))
+    }
+
+    /// Adds findings of somebody who looked at more than the files.
+    pub fn add(&mut self, findings: Vec<Diagnostic>) {
+        self.diagnostics.extend(findings);
+        sort(&mut self.diagnostics);
     }
 
     /// The findings of `config validate`, and its last line.

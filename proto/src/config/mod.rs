@@ -5,6 +5,7 @@
 //! daemon and the client use the same.
 
 mod budget_guard;
+mod changes;
 mod check;
 mod cross;
 mod diagnostic;
@@ -25,6 +26,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use changes::changes;
 pub use diagnostic::{Code, Diagnostic, KeyPath, Layer, Origin, Severity, nearest};
 pub use discover::{Overrides, ProjectUse};
 pub use expand::{BadReference, MissingVar, expand, references};

@@ -203,8 +203,7 @@ fn notes(sum: &Sum) -> String {
             sum.drifted
         ));
     }
-    notes.into_iter().map(|note| format!("\n{note}")).collect::<String>()
-        + if sum.rows == 0 { "" } else { "\n" }
+    if notes.is_empty() { String::new() } else { format!("\n{}\n", notes.join("\n")) }
 }
 
 fn sum_json(sum: &Sum) -> Value {
