@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use llmctl_proto::VERSION;
+use llmctl_proto::config::Overrides;
 use llmctl_proto::event::{self, ExecutionFailed};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::money::PicoUsd;
@@ -26,7 +27,7 @@ use crate::error::{CliError, Outcome};
 use crate::link;
 use crate::link::attach::{self, Order};
 use crate::practice;
-use crate::route::{Decision, Known, Request, ask, preview, templates};
+use crate::route::{Decision, Known, Request, ask, load, preview};
 
 /// Who stands in front of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub async fn decide(
     request: &ExecuteRequest,
     prompt_bytes: u64,
 ) -> Result<(Decision, Vec<Known>, u64), CliError> {
-    let config = templates::load(&paths.config)?;
+    let config = load::load(paths, &request.cwd, &Overrides::default())?.config;
     let request = Request {
         model: request.model.clone(),
         tool: request.tool.clone(),
