@@ -101,7 +101,9 @@ fn programs_that_cannot_run() {
         &["cannot start", "odd", "interpreter"],
     );
     sandbox.write("../config/llmctl/tools.yaml", "tools:\n  odd:\n    binary: a\n    colour: red\n");
-    refused(&execute(&sandbox, &["--prompt-text", "x"]), 2, &["tools.yaml", "tools.odd"]);
+    // A mistake in an entry takes it out of the choice, and only that.
+    refused(&execute(&sandbox, &["--prompt-text", "x", "--tool", "odd"]), 6, &["tools.yaml", "tools.odd"]);
+    execute(&sandbox, &["--prompt-text", "x"]).expect_code(0);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //!
 //! Nothing is started, reserved or published, and a daemon that does not run stays so.
 
-use llmctl_proto::config::Config;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use llmctl_proto::config::{Loaded, Overrides};
 use llmctl_proto::event::{CostRecorded, Envelope, Event, RoutingDecision};
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::paths::Paths;
@@ -18,7 +21,7 @@ use crate::execute::millis;
 use crate::execute::prompt::Source;
 use crate::link::{self, Client, LinkError};
 use crate::route::whatif::{Compared, Past};
-use crate::route::{Request, RouteError, Unknown, ask, nearest, preview, templates};
+use crate::route::{Request, RouteError, Unknown, ask, load, nearest, preview};
 use crate::term::{Table, one_line};
 
 /// Most operations that history is looked through for.
@@ -34,8 +37,17 @@ pub(super) async fn run(paths: &Paths, args: RouteArgs) -> Outcome {
     }
 }
 
-fn configuration(paths: &Paths) -> Result<Config, CliError> {
-    templates::load(&paths.config)
+/// The configuration for a working directory; a project that is not in force is said to be so.
+fn configuration(paths: &Paths, cwd: Option<PathBuf>) -> Result<Loaded, CliError> {
+    let cwd = cwd.unwrap_or_else(|| PathBuf::from("."));
+    let cwd = cwd.canonicalize().map_err(|e| {
+        CliError::usage(format!("cannot use the working directory {}", cwd.display())).caused_by(e)
+    })?;
+    let loaded = load::load(paths, &cwd, &Overrides::default())?;
+    if let Some(notice) = loaded.notice() {
+        let _ = writeln!(std::io::stderr(), "note: {notice}");
+    }
+    Ok(loaded)
 }
 
 /// A daemon that runs already.
@@ -53,7 +65,8 @@ async fn preview(paths: &Paths, args: Preview) -> Outcome {
         Some(source) => source.read()?.text.len() as u64,
         None => 0,
     };
-    let request = Request {
+    let loaded = configuration(paths, args.cwd)?;
+    let mut request = Request {
         model: Some(args.model),
         tool: args.tool,
         agent: args.agent,
@@ -66,9 +79,9 @@ async fn preview(paths: &Paths, args: Preview) -> Outcome {
         fallback: args.fallback,
         ..Request::default()
     };
-    let config = configuration(paths)?;
+    request.project = loaded.project.as_ref().map(|project| project.root.display().to_string());
     let mut client = if args.no_daemon { None } else { running(paths).await };
-    let decided = ask::decide(&config, &request, client.as_mut()).await?;
+    let decided = ask::decide(&loaded.config, &request, client.as_mut()).await?;
     preview::print(&decided.decision, decided.decided_us, args.json)
 }
 
@@ -112,7 +125,7 @@ async fn why(paths: &Paths, id: &str, as_json: bool) -> Outcome {
 }
 
 async fn whatif(paths: &Paths, args: &WhatIfArgs) -> Outcome {
-    let config = configuration(paths)?;
+    let config = configuration(paths, None)?.config;
     let (name, policy) = config.policy(Some(&args.policy), None).map_err(|name| {
         let known: Vec<String> = config.policies.keys().cloned().collect();
         let nearest = nearest(&name, &known);

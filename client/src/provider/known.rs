@@ -3,7 +3,7 @@
 //! A table and three functions. The environment is handed in as a lookup and never read here; an empty variable
 //! counts as unset.
 
-use llmctl_proto::config::{Provider, Table};
+use llmctl_proto::config::{Provider, Table, expand};
 
 use super::request::{Api, ProviderSpec, Secret};
 
@@ -231,7 +231,7 @@ fn from_config(
     let usual = find(name);
     let incomplete = |what: String| NotReady::Incomplete(what);
     let base_url = match (&provider.base_url, usual) {
-        (Some(url), _) => expand(url, env),
+        (Some(url), _) => filled(url, env)?,
         (None, Some(usual)) => {
             first(usual.base_url_envs, env).map_or(usual.base_url.to_owned(), |(_, url)| url)
         }
@@ -270,27 +270,17 @@ fn from_config(
             .map(|(name, _)| (*name).to_owned())
             .or_else(|| names.first().map(|n| (*n).to_owned())),
         key: key.map(|(_, key)| Secret::new(&key)),
-        headers: provider.headers.iter().map(|(name, value)| (name.clone(), expand(value, env))).collect(),
+        headers: provider
+            .headers
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), filled(value, env)?)))
+            .collect::<Result<_, NotReady>>()?,
     })
 }
 
-/// Puts variables into a configured value: `${NAME}` and `${NAME:default}`. Values are not looked at again.
-pub fn expand(value: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut out = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("${") {
-        out.push_str(before);
-        let Some((name, tail)) = after.split_once('}') else {
-            out.push_str("${");
-            rest = after;
-            continue;
-        };
-        let (name, default) = name.split_once(':').unwrap_or((name, ""));
-        out.push_str(&env(name).unwrap_or_else(|| default.to_owned()));
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
+/// Puts variables into a configured value.
+fn filled(value: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, NotReady> {
+    expand(value, env).map_err(|missing| NotReady::Incomplete(format!("{} is not set", missing.0)))
 }
 
 /// The first of the variables that is set and not blank.
@@ -378,7 +368,12 @@ mod tests {
         assert_eq!(of("openai").expect_err("its own key is not set").to_string(), "no key: set TEAM_KEY");
         assert!(of("nowhere").expect_err("no address").to_string().contains("providers.nowhere.base_url"));
         assert_eq!(specs.iter().filter(|(name, _)| name == "openai").count(), 1);
-        assert_eq!(expand("${A:x}-${B}-${", &env), "x--${");
+        let mut headed = providers["house"].clone();
+        headed.headers.insert("x-key".to_owned(), "${UNSET_KEY}".to_owned());
+        providers.insert("house".to_owned(), headed);
+        let house = configured(&providers, &env).into_iter().find(|(name, _)| name == "house");
+        let house = house.expect("listed").1;
+        assert_eq!(house.expect_err("a header lacks its variable").to_string(), "UNSET_KEY is not set");
     }
 
     #[test]

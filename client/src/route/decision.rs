@@ -22,6 +22,14 @@ pub enum RouteError {
     /// A name that is not known.
     #[error("unknown {} {:?}{}", .0.what, .0.name, .0.rest())]
     Unknown(Unknown),
+    /// An agent whose entry has errors.
+    #[error("agent {name} cannot be used: {why}")]
+    BrokenAgent {
+        /// Which.
+        name: String,
+        /// Its first error.
+        why: String,
+    },
 }
 
 /// A name that is not known, and those that are.

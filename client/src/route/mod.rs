@@ -11,6 +11,7 @@ mod estimate;
 pub mod facts;
 pub mod gather;
 mod glob;
+pub mod load;
 mod login;
 mod names;
 pub mod preview;
@@ -18,7 +19,6 @@ mod probe;
 pub mod reasons;
 mod request;
 mod score;
-pub mod templates;
 pub mod whatif;
 mod wish;
 

@@ -196,12 +196,14 @@ fn cents(nano: i64) -> String {
 
 /// The error of a name that is not known.
 pub fn unknown(error: &RouteError) -> CliError {
-    let RouteError::Unknown(unknown) = error;
     let cli = CliError::usage(error.to_string());
-    if unknown.what == "model" {
-        return cli.hint("any other model goes with --tool NAME --model MODEL");
+    match error {
+        RouteError::Unknown(unknown) if unknown.what == "model" => {
+            cli.hint("any other model goes with --tool NAME --model MODEL")
+        }
+        RouteError::Unknown(_) => cli,
+        RouteError::BrokenAgent { .. } => cli.hint("`llmctl config validate` lists every mistake"),
     }
-    cli
 }
 
 /// The error when nobody can take an operation: a line for each candidate, and what to do.

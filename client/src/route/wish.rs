@@ -59,6 +59,9 @@ fn unknown(what: &'static str, name: &str, known: Vec<String>) -> RouteError {
 fn agent<'a>(request: &'a Request, config: &'a Config) -> Result<Option<(&'a str, &'a Agent)>, RouteError> {
     let Some(name) = request.agent.as_deref() else { return Ok(None) };
     match config.agents.get(name) {
+        Some(Agent { broken: Some(why), .. }) => {
+            Err(RouteError::BrokenAgent { name: name.to_owned(), why: why.clone() })
+        }
         Some(agent) => Ok(Some((name, agent))),
         // Without any agents a name is a label, which costs are summed by.
         None if config.agents.is_empty() => Ok(None),

@@ -53,6 +53,15 @@ fn unknown_and_broken_entries_are_rejected_candidates() {
 }
 
 #[test]
+fn an_agent_with_errors_cannot_be_worked_as() {
+    let mut config = config();
+    config.agents["planner"].broken = Some("missing preferred_model (config/agents.yaml:7)".into());
+    let error = refused(&planner(), &config, &both(&config));
+    let text = "agent planner cannot be used: missing preferred_model (config/agents.yaml:7)";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
 fn retired_and_untrusted_tools() {
     let decision = after(|config, _| {
         let tool = &mut config.tools["claude-code"];

@@ -6,3 +6,4 @@ mod fixture;
 mod plain;
 mod properties;
 mod sources;
+mod whatif;

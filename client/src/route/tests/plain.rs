@@ -82,7 +82,8 @@ fn unknown_names_are_refused_with_the_nearest() {
     for (model, tool, what, near) in
         [(None, Some("codx"), "tool", "codex"), (Some("smollm"), None, "model", "smollm2")]
     {
-        let RouteError::Unknown(unknown) = refused(&request(model, tool), &Config::default(), &machine());
+        let error = refused(&request(model, tool), &Config::default(), &machine());
+        let RouteError::Unknown(unknown) = error else { panic!("{error}") };
         assert_eq!((unknown.what, unknown.nearest.as_deref()), (what, Some(near)));
     }
     let named = Request { policy: Some("prod".into()), ..Request::default() };

@@ -11,7 +11,7 @@ use super::fixture::*;
 use crate::route::{Fact, Facts, Kind, Request, route};
 
 /// Decides on numbers drawn from a seed, so that one integer describes a case.
-struct Draw(u64);
+pub(super) struct Draw(pub(super) u64);
 
 impl Draw {
     fn next(&mut self, below: u64) -> u64 {
@@ -47,7 +47,7 @@ impl Draw {
 const TOOLS: [&str; 2] = ["claude-code", "cursor"];
 const MODELS: [&str; 7] = [OPUS, SONNET, HAIKU, "gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "code-davinci-002"];
 
-fn some_request(draw: &mut Draw) -> Request {
+pub(super) fn some_request(draw: &mut Draw) -> Request {
     Request {
         agent: draw.maybe(&["architect", "backend-dev", "planner"]),
         model: draw.maybe(&MODELS),
@@ -63,7 +63,7 @@ fn some_request(draw: &mut Draw) -> Request {
     }
 }
 
-fn some_config(draw: &mut Draw) -> Config {
+pub(super) fn some_config(draw: &mut Draw) -> Config {
     let mut config = config();
     for (_, policy) in &mut config.policies {
         policy.auto_fallback_on_rate_limit = !draw.often();
@@ -79,7 +79,7 @@ fn some_config(draw: &mut Draw) -> Config {
     config
 }
 
-fn some_facts(draw: &mut Draw, config: &Config) -> Facts {
+pub(super) fn some_facts(draw: &mut Draw, config: &Config) -> Facts {
     let installed: Vec<&str> = TOOLS.into_iter().filter(|_| draw.next(3) != 0).collect();
     let mut facts = machine(config, &installed);
     facts.daemon = draw.next(2) == 0;
