@@ -10,6 +10,7 @@ mod first_byte;
 mod idle;
 mod probe;
 mod ps;
+mod route;
 mod runner;
 mod samples;
 mod size;
@@ -58,11 +59,12 @@ impl Bench {
 
 type Figure = (&'static str, &'static str, fn(&Bench) -> Vec<Row>);
 
-const FIGURES: [Figure; 8] = [
+const FIGURES: [Figure; 9] = [
     ("size", "size of the binaries", size::measure),
     ("idle", "memory and processor time of a daemon that has nothing to do", idle::measure),
     ("start", "start of the daemon to its first answer", start::measure),
     ("ps", "a short verb as a whole process", ps::measure),
+    ("route", "a routing decision among fifty candidates", route::measure),
     ("first-byte", "what `execute` adds before the first byte of a tool's answer", first_byte::measure),
     ("browser", "an event from a runner to a browser", browser::measure),
     ("durable", "an event that is acknowledged when it is on disk", durable::measure),

@@ -6,7 +6,7 @@ use llmctl_proto::config::{Agent, Config};
 use llmctl_proto::event::Reason;
 
 use super::decision::NO_TOOL;
-use super::estimate::{self, Pair};
+use super::estimate::{self, Estimator, Pair};
 use super::facts::{Fact, Facts, Kind};
 use super::names::family;
 use super::request::Request;
@@ -47,8 +47,14 @@ impl Draft {
 }
 
 /// Collects the candidates of a request, in the order they were named.
-pub(super) fn collect(request: &Request, config: &Config, facts: &Facts, wish: &Wish<'_>) -> Vec<Draft> {
-    let mut collector = Collector { request, config, facts, wish, drafts: Vec::new() };
+pub(super) fn collect(
+    request: &Request,
+    config: &Config,
+    facts: &Facts,
+    wish: &Wish<'_>,
+    estimator: &Estimator<'_>,
+) -> Vec<Draft> {
+    let mut collector = Collector { request, config, facts, wish, estimator, drafts: Vec::new() };
     if wish.is_explicit() {
         collector.explicit();
     }
@@ -75,11 +81,12 @@ pub(super) fn is_plain(config: &Config) -> bool {
         && rules.complex_task_models.is_empty()
 }
 
-struct Collector<'a> {
+struct Collector<'a, 'e> {
     request: &'a Request,
     config: &'a Config,
     facts: &'a Facts,
     wish: &'a Wish<'a>,
+    estimator: &'a Estimator<'e>,
     drafts: Vec<Draft>,
 }
 
@@ -92,7 +99,7 @@ struct Origin<'r> {
     place: Option<u32>,
 }
 
-impl Collector<'_> {
+impl Collector<'_, '_> {
     fn fact(&self, tool: &str) -> Option<usize> {
         self.facts.machine.iter().position(|fact| fact.tool == tool)
     }
@@ -136,7 +143,10 @@ impl Collector<'_> {
     }
 
     fn configured_offers(&self, tool: &str, model: &str) -> bool {
-        self.config.tools.get(tool).is_some_and(|t| t.models.iter().any(|m| resolve(self.config, m) == model))
+        self.config
+            .tools
+            .get(tool)
+            .is_some_and(|t| t.models.iter().any(|m| m == model || resolve(self.config, m) == model))
     }
 
     /// Tools that offer a model: `first` before the others, those of the configuration before the machine's.
@@ -279,7 +289,7 @@ impl Collector<'_> {
             provider: provider.as_deref(),
             free: fact.is_some_and(|at| self.facts.machine[at].kind.is_free()),
         };
-        estimate::figures(self.request, self.config, self.facts, pair).estimate
+        self.estimator.figures(pair).estimate
     }
 
     fn agent_pairs(&mut self) {

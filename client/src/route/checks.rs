@@ -49,13 +49,13 @@ pub(super) fn softness(reason: &Reason) -> Option<u8> {
 
 impl Checks<'_> {
     /// Evaluates every check on a candidate.
-    pub(super) fn of(&self, draft: &Draft, figures: &Figures, window: Option<u64>) -> Findings {
+    pub(super) fn of(&self, draft: &Draft, figures: &Figures) -> Findings {
         let mut found = Findings::default();
         let against = &mut found.against;
         self.configuration(draft, against);
         self.machine(draft, against);
         self.capabilities(draft, against);
-        context(figures, window, against);
+        context(figures, against);
         self.policy(draft, against);
         let policy = &self.wish.policy;
         let rates = self.rate_windows(draft);
@@ -101,7 +101,7 @@ impl Checks<'_> {
             return;
         }
         let Some(tool) = config.tools.get(&draft.tool).filter(|tool| !tool.retired) else { return };
-        if !tool.models.iter().any(|m| resolve(config, m) == model) {
+        if !tool.models.iter().any(|m| m == model || resolve(config, m) == model) {
             let known = config.models.contains_key(model)
                 || config.tools.values().any(|tool| tool.models.iter().any(|m| m == model));
             if !known {
@@ -256,8 +256,8 @@ fn retired(what: &str, retired: bool, date: Option<&str>, note: Option<&str>, ag
     }
 }
 
-fn context(figures: &Figures, window: Option<u64>, against: &mut Vec<Reason>) {
-    let Some(window) = window else { return };
+fn context(figures: &Figures, against: &mut Vec<Reason>) {
+    let Some(window) = figures.window else { return };
     let input = figures.tokens.input_tokens;
     let input = input.saturating_add(input.div_ceil(10));
     let output = figures.tokens.output_tokens_upper;

@@ -2,11 +2,13 @@
 //!
 //! Pure: the time is given. A price that nobody knows is none, never zero; what runs on this machine is free.
 
+use std::cell::RefCell;
+
 use llmctl_proto::admission::History;
 use llmctl_proto::config::Config;
 use llmctl_proto::event::Estimate;
 use llmctl_proto::money::PicoUsd;
-use llmctl_proto::price::Circumstance;
+use llmctl_proto::price::{Circumstance, PriceRow, price};
 use llmctl_proto::time::UnixMs;
 use llmctl_proto::usage::Usage;
 
@@ -28,6 +30,8 @@ pub(super) struct Figures {
     pub(super) estimate: Option<PicoUsd>,
     /// Cost in the upper case; none without a price.
     pub(super) reservation: Option<PicoUsd>,
+    /// Tokens that the model takes, input and output together; none when unknown.
+    pub(super) window: Option<u64>,
 }
 
 /// A candidate as far as its cost depends on it.
@@ -40,23 +44,74 @@ pub(super) struct Pair<'a> {
     pub(super) free: bool,
 }
 
-/// Estimates what a pair would use and cost for a request.
-pub(super) fn figures(request: &Request, config: &Config, facts: &Facts, pair: Pair<'_>) -> Figures {
-    let input = input_tokens(request, pair.provider.or_else(|| pair.model.and_then(family)));
-    let cap = pair.model.and_then(|m| config.models.get(m)).and_then(|m| m.max_output_tokens);
-    let reserve = config.routing.reserve_output_tokens;
-    let (middle, upper) = match history(config, facts, request.agent.as_deref(), pair) {
-        Some(known) => (known.output_p50, known.output_p90.max(known.output_p50)),
-        None => (reserve, reserve),
-    };
-    let capped = |tokens: u64| cap.map_or(tokens, |cap| tokens.min(cap));
-    let tokens =
-        Estimate { input_tokens: input, output_tokens: capped(middle), output_tokens_upper: capped(upper) };
-    let usage = |output| Usage { input, output, ..Usage::default() };
-    Figures {
-        tokens,
-        estimate: cost(config, pair, &usage(tokens.output_tokens), facts.now),
-        reservation: cost(config, pair, &usage(tokens.output_tokens_upper), facts.now),
+/// Estimates for one request. Prices and windows of a model are looked up once, however many tools offer it.
+pub(super) struct Estimator<'a> {
+    request: &'a Request,
+    config: &'a Config,
+    facts: &'a Facts,
+    seen: RefCell<Vec<Seen<'a>>>,
+}
+
+/// What was looked up for a model of a provider.
+struct Seen<'a> {
+    model: String,
+    provider: Option<String>,
+    row: Option<&'a PriceRow>,
+    window: Option<u64>,
+}
+
+impl<'a> Estimator<'a> {
+    pub(super) fn new(request: &'a Request, config: &'a Config, facts: &'a Facts) -> Self {
+        Self { request, config, facts, seen: RefCell::default() }
+    }
+
+    /// Estimates what a pair would use and cost.
+    pub(super) fn figures(&self, pair: Pair<'_>) -> Figures {
+        let input = input_tokens(self.request, pair.provider.or_else(|| pair.model.and_then(family)));
+        let cap = pair.model.and_then(|m| self.config.models.get(m)).and_then(|m| m.max_output_tokens);
+        let reserve = self.config.routing.reserve_output_tokens;
+        let (middle, upper) = match history(self.config, self.facts, self.request.agent.as_deref(), pair) {
+            Some(known) => (known.output_p50, known.output_p90.max(known.output_p50)),
+            None => (reserve, reserve),
+        };
+        let capped = |tokens: u64| cap.map_or(tokens, |cap| tokens.min(cap));
+        let tokens = Estimate {
+            input_tokens: input,
+            output_tokens: capped(middle),
+            output_tokens_upper: capped(upper),
+        };
+        let (row, window) = self.look_up(pair);
+        let cost = |output| {
+            if pair.free {
+                return Some(PicoUsd::ZERO);
+            }
+            let usage = Usage { input, output, ..Usage::default() };
+            price(row?, &usage, &Circumstance::request(self.facts.now)).ok().map(|priced| priced.amount)
+        };
+        let estimate = cost(tokens.output_tokens);
+        let same = tokens.output_tokens == tokens.output_tokens_upper;
+        let reservation = if same { estimate } else { cost(tokens.output_tokens_upper) };
+        Figures { tokens, estimate, reservation, window }
+    }
+
+    /// The price row in force, and the tokens that a model takes, input and output together.
+    fn look_up(&self, pair: Pair<'_>) -> (Option<&'a PriceRow>, Option<u64>) {
+        let Some(model) = pair.model else { return (None, None) };
+        let own = self.config.models.get(model).and_then(|model| model.context_window);
+        if pair.free {
+            // What runs on this machine has the window its owner gave it, whatever the maker says.
+            return (None, own);
+        }
+        let mut seen = self.seen.borrow_mut();
+        if let Some(seen) = seen.iter().find(|s| s.model == model && s.provider.as_deref() == pair.provider) {
+            return (seen.row, seen.window);
+        }
+        let prices = &self.config.prices;
+        let row = prices.lookup(model, pair.provider, self.facts.now);
+        let window = own.or_else(|| prices.context_window(model, pair.provider));
+        let provider = pair.provider.map(str::to_owned);
+        seen.push(Seen { model: model.to_owned(), provider, row, window });
+        (row, window)
     }
 }
 
@@ -68,14 +123,6 @@ pub(super) fn input_tokens(request: &Request, provider: Option<&str>) -> u64 {
         _ => TENTHS,
     };
     request.input_tokens.unwrap_or_else(|| request.prompt_bytes.saturating_mul(10).div_ceil(tenths))
-}
-
-/// Tokens that a model takes, input and output together: as configured, else as the catalogue says.
-pub(super) fn context_window(config: &Config, pair: Pair<'_>) -> Option<u64> {
-    let model = pair.model?;
-    let own = config.models.get(model).and_then(|model| model.context_window);
-    // What runs on this machine has the window its owner gave it, whatever the maker says.
-    own.or_else(|| if pair.free { None } else { config.prices.context_window(model, pair.provider) })
 }
 
 fn history<'a>(
@@ -96,21 +143,12 @@ fn history<'a>(
     best.filter(|_| config.routing.estimate_from_history)
 }
 
-/// What the usage of one request costs on a pair; none without a price.
-fn cost(config: &Config, pair: Pair<'_>, usage: &Usage, at: UnixMs) -> Option<PicoUsd> {
-    priced(config, pair, usage, &Circumstance::request(at))
-}
-
 /// What the usage of an unknown number of requests costs on a pair; none without a price.
 pub(super) fn total_cost(config: &Config, pair: Pair<'_>, usage: &Usage, at: UnixMs) -> Option<PicoUsd> {
-    priced(config, pair, usage, &Circumstance::total(at))
-}
-
-fn priced(config: &Config, pair: Pair<'_>, usage: &Usage, of: &Circumstance<'_>) -> Option<PicoUsd> {
     if pair.free {
         return Some(PicoUsd::ZERO);
     }
-    let priced = config.prices.price(pair.model?, pair.provider, usage, of)?;
+    let priced = config.prices.price(pair.model?, pair.provider, usage, &Circumstance::total(at))?;
     priced.ok().map(|(priced, _)| priced.amount)
 }
 
@@ -144,7 +182,7 @@ mod tests {
         let pair = Pair { tool: "t", model: Some("m"), provider: None, free: true };
         let request = Request { agent: Some("a".into()), ..Request::default() };
         let outputs = |facts: &Facts, config: &Config| {
-            let tokens = figures(&request, config, facts, pair).tokens;
+            let tokens = Estimator::new(&request, config, facts).figures(pair).tokens;
             (tokens.output_tokens, tokens.output_tokens_upper)
         };
         let mut config = Config::default();

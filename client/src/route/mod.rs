@@ -36,7 +36,7 @@ pub use request::Request;
 
 use candidates::Draft;
 use checks::{Checks, Findings};
-use estimate::Figures;
+use estimate::{Estimator, Figures};
 use score::Scores;
 use wish::Wish;
 
@@ -46,14 +46,14 @@ use wish::Wish;
 /// The name of an agent, tool, model or policy that is not known.
 pub fn route(request: &Request, config: &Config, facts: &Facts) -> Result<Decision, RouteError> {
     let wish = Wish::of(request, config, facts)?;
-    let drafts = candidates::collect(request, config, facts, &wish);
+    let estimator = Estimator::new(request, config, facts);
+    let drafts = candidates::collect(request, config, facts, &wish, &estimator);
     let checks = Checks { request, config, facts, wish: &wish };
     let looked: Vec<Looked> = drafts
         .iter()
         .map(|draft| {
-            let figures = estimate::figures(request, config, facts, draft.pair(facts));
-            let window = estimate::context_window(config, draft.pair(facts));
-            Looked { figures, window, found: checks.of(draft, &figures, window) }
+            let figures = estimator.figures(draft.pair(facts));
+            Looked { figures, found: checks.of(draft, &figures) }
         })
         .collect();
     let small = wish
@@ -68,7 +68,6 @@ pub fn route(request: &Request, config: &Config, facts: &Facts) -> Result<Decisi
 #[derive(Debug)]
 struct Looked {
     figures: Figures,
-    window: Option<u64>,
     found: Findings,
 }
 
@@ -191,7 +190,7 @@ impl Choosing<'_> {
             parts: Some(parts),
             estimate_nano_usd: looked.figures.estimate.map(PicoUsd::nano),
             reservation_nano_usd: looked.figures.reservation.map(PicoUsd::nano),
-            context_window: looked.window,
+            context_window: looked.figures.window,
         }
     }
 

@@ -35,14 +35,15 @@ impl Scores {
         // In the unit that is recorded, so that a recorded decision can be made again to the point.
         let nano = |looked: &Looked| looked.figures.estimate.map(PicoUsd::nano);
         let costs: Vec<Option<i64>> = looked.iter().map(nano).collect();
-        let plain = is_plain(ranking.config);
+        let (plain, range) = (is_plain(ranking.config), Range::of(&costs, &survivors));
+        let mut usable = vec![false; looked.len()];
+        survivors.iter().for_each(|at| usable[*at] = true);
         let parts: Vec<ScoreParts> = drafts
             .iter()
             .enumerate()
             .map(|(at, draft)| {
                 let fit = if !plain && suits(ranking, draft) { FIT } else { 0 };
-                let alive = survivors.contains(&at) && !plain;
-                let price = if alive { price(&costs, &survivors, at) } else { 0 };
+                let price = if usable[at] && !plain { range.price(costs[at]) } else { 0 };
                 let price = weighted(price, draft.source, ranking.small);
                 ScoreParts { source: draft.value, fit, price }
             })
@@ -90,12 +91,23 @@ fn suits(ranking: &Ranking<'_>, draft: &Draft) -> bool {
     }
 }
 
-/// Linear from the dearest survivor (0) to the cheapest (99); 0 without a price or without a difference.
-pub(super) fn price(costs: &[Option<i64>], survivors: &[usize], at: usize) -> i32 {
-    let known = || survivors.iter().filter_map(|at| costs[*at]).map(i128::from);
-    let (Some(low), Some(high), Some(own)) = (known().min(), known().max(), costs[at]) else { return 0 };
-    if low == high {
-        return 0;
+/// Lowest and highest of the survivors' known costs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range(Option<(i64, i64)>);
+
+impl Range {
+    pub(super) fn of(costs: &[Option<i64>], survivors: &[usize]) -> Self {
+        let known = || survivors.iter().filter_map(|at| costs[*at]);
+        Self(known().min().zip(known().max()))
     }
-    i32::try_from((high - i128::from(own)) * CHEAPEST / (high - low)).unwrap_or(0)
+
+    /// Linear from the dearest survivor (0) to the cheapest (99); 0 without a price or without a difference.
+    pub(super) fn price(self, own: Option<i64>) -> i32 {
+        let (Some((low, high)), Some(own)) = (self.0, own) else { return 0 };
+        if low == high {
+            return 0;
+        }
+        let (low, high) = (i128::from(low), i128::from(high));
+        i32::try_from((high - i128::from(own)) * CHEAPEST / (high - low)).unwrap_or(0)
+    }
 }

@@ -108,10 +108,10 @@ impl Again<'_> {
         let survivors = score::mildest(&against, |reason| self.level(reason));
         let costs: Vec<Option<i64>> = candidates.iter().map(|c| c.estimate_nano_usd).collect();
         let plain = is_plain(self.config) || candidates.iter().any(|c| is_kind(&c.source));
-        let small = self.is_small();
+        let (small, range) = (self.is_small(), score::Range::of(&costs, &survivors));
         let total = |at: usize| {
             let parts = candidates[at].parts.unwrap_or_default();
-            let price = if plain { 0 } else { score::price(&costs, &survivors, at) };
+            let price = if plain { 0 } else { range.price(candidates[at].estimate_nano_usd) };
             let price = score::weighted(price, &candidates[at].source, small);
             score::sum(llmctl_proto::event::ScoreParts { price, ..parts })
         };
