@@ -309,7 +309,7 @@ mod tests {
         }
         assert!(error(&text).message.contains("values"));
         assert!(error(&"[".repeat(100)).message.contains("nested") || parse(&"[".repeat(100), 0).is_err());
-        let deep = (0..100).map(|n| format!("{}k:\n", " ".repeat(n))).collect::<String>();
+        let deep = (0..100).map(|n| " ".repeat(n) + "k:\n").collect::<String>();
         assert!(error(&deep).message.contains("nested"));
     }
 

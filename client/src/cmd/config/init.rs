@@ -1,6 +1,7 @@
 //! `llmctl config init`: a first configuration. Nothing that is there is ever replaced.
 
 use std::fs::{DirBuilder, OpenOptions};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
@@ -56,7 +57,8 @@ pub(super) fn run(paths: &Paths, template: Template, dir: Option<PathBuf>) -> Ou
         let file = OpenOptions::new().write(true).create_new(true).mode(file_mode).open(&path);
         let written = file.and_then(|mut file| file.write_all(content.as_bytes()));
         written.map_err(fail(format!("cannot write {}", path.display())))?;
-        text.push_str(&format!("{}\n", path.display()));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", path.display());
     }
     text.push_str(if shared {
         "commit it, and say `llmctl config trust` to use it yourself\n"
