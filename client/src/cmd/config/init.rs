@@ -1,7 +1,7 @@
 //! `llmctl config init`: a first configuration. Nothing that is there is ever replaced.
 
-use std::fs::{DirBuilder, OpenOptions};
 use std::fmt::Write as _;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
