@@ -61,7 +61,7 @@ test('an operation goes through its life', () => {
   assert.equal(op.state, 'complete');
   assert.deepEqual([op.phase, op.open_call, op.ended_at, op.calls, op.elapsed_ms], [null, null, AT, 2, 1_000]);
   assert.equal(totalTokens(op.tokens), 40, 'reasoning is part of the output');
-  assert.deepEqual(ended.totals, { ended: 1, complete: 1, error: 0, stopped: 0, lost: 0, tokens: 40, cost_nano_usd: 1_500, cost_unknown: 0 });
+  assert.deepEqual(ended.totals, { ended: 1, complete: 1, error: 0, stopped: 0, refused: 0, lost: 0, tokens: 40, cost_nano_usd: 1_500, cost_unknown: 0 });
 });
 
 test('a state is never changed in place', () => {
@@ -103,7 +103,7 @@ test('lost is corrected later, and its figures are counted once', () => {
   const more = { ...SPEND, tokens: { ...USAGE, output: 15 }, cost_nano_usd: 2_500 };
   const now = apply(was, complete(more));
   assert.equal(only(now).state, 'complete');
-  assert.deepEqual(now.totals, { ended: 1, complete: 1, error: 0, stopped: 0, lost: 0, tokens: 50, cost_nano_usd: 2_500, cost_unknown: 0 });
+  assert.deepEqual(now.totals, { ended: 1, complete: 1, error: 0, stopped: 0, refused: 0, lost: 0, tokens: 50, cost_nano_usd: 2_500, cost_unknown: 0 });
 });
 
 test('lost with an unknown cost, corrected to a known one', () => {

@@ -94,7 +94,7 @@ fn priority_and_hold_change_the_order() {
     let rows = wait_for(SOON, "the other waits for a place", || {
         Some(queue(&stage)).filter(|rows| rows.iter().any(|row| row["place"]["reason"] == "concurrency"))
     });
-    assert_eq!(ids(&rows), [b.clone()]);
+    assert_eq!(ids(&rows), std::slice::from_ref(&b));
     stage.llmctl(&["stop", "--all"]).expect_code(0);
     for id in [&b, &c] {
         stage.wait_state(id, "stopped");

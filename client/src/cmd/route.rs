@@ -2,6 +2,7 @@
 //!
 //! Nothing is started, reserved or published, and a daemon that does not run stays so.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -112,10 +113,8 @@ async fn why(paths: &Paths, id: &str, as_json: bool) -> Outcome {
         let because = if decision.trigger == "submit" { String::new() } else { format!(" after {trigger}") };
         text.push_str("operation ");
         text.push_str(decision.operation_id.as_str());
-        text.push_str(&format!(
-            ", attempt {}{because} (decided in {} µs)\n",
-            decision.attempt, decision.decided_us
-        ));
+        let _ =
+            writeln!(text, ", attempt {}{because} (decided in {} µs)", decision.attempt, decision.decided_us);
         text.push_str(&preview::text(&preview::Sheet::from(decision)));
         text.push('\n');
     }
@@ -277,15 +276,12 @@ fn as_text(policy: &str, compared: &[Compared]) -> String {
     table.row(vec!["sum".to_owned(), String::new(), amount(actual), String::new(), amount(hypothetical)]);
     let changed = compared.iter().filter(|row| row.then != row.otherwise).count();
     let mut text = table.render();
-    text.push_str(&format!(
-        "\nunder policy {policy}: {changed} of {} operations go elsewhere",
-        compared.len()
-    ));
+    let _ = write!(text, "\nunder policy {policy}: {changed} of {} operations go elsewhere", compared.len());
     if let Some(difference) = actual.zip(hypothetical).map(|(a, h)| PicoUsd(h.0 - a.0)) {
-        text.push_str(&format!(", {} altogether", exact(difference)));
+        let _ = write!(text, ", {} altogether", exact(difference));
     }
     if unknown_then + unknown_otherwise > 0 {
-        text.push_str(&format!("; without {unknown_then} and {unknown_otherwise} of unknown cost"));
+        let _ = write!(text, "; without {unknown_then} and {unknown_otherwise} of unknown cost");
     }
     text.push('\n');
     text

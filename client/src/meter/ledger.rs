@@ -93,7 +93,9 @@ impl Meter {
         }
         if basis == CostBasis::Reported {
             let whose = if self.charged { "provider" } else { "tool" };
-            rows.iter_mut().for_each(|row| whose.clone_into(&mut row.source));
+            for row in rows.iter_mut() {
+                whose.clone_into(&mut row.source);
+            }
         } else if total == Some(PicoUsd::ZERO) {
             // A refusal costs nothing, whatever the price.
             for row in rows.iter_mut().filter(|row| row.tokens.is_zero()) {
@@ -113,7 +115,7 @@ fn take(row: &mut LedgerRow, priced: &Priced, by: &PriceRow) {
     let sum = row.cost_pico_usd.and_then(|sum| PicoUsd::sum([sum, priced.amount]).ok());
     row.cost_pico_usd = sum;
     row.basis = if sum.is_some() { row.basis.weaker(priced.basis) } else { CostBasis::Unknown };
-    row.source = by.source.as_str().to_owned();
+    by.source.as_str().clone_into(&mut row.source);
     row.price_row = Some(by.id());
     row.price_valid_from = by.valid_from;
     for line in &priced.lines {

@@ -83,7 +83,7 @@ pub fn print(decision: &Decision, decided_us: u64, as_json: bool) -> Outcome {
     } else {
         let mut text = self::text(&Sheet::from(decision));
         for warning in &decision.warnings {
-            let _ = write!(text, "warning   {}\n", one_line(warning, WHY));
+            let _ = writeln!(text, "warning   {}", one_line(warning, WHY));
         }
         text
     };
@@ -105,7 +105,7 @@ pub fn text(sheet: &Sheet<'_>) -> String {
         write!(text, "  input   {} tokens (estimated), output {output}{policy}\n\n", tokens(e.input_tokens));
     text.push_str(&table(sheet.candidates));
     if sheet.omitted > 0 {
-        let _ = write!(text, "  and {} more\n", sheet.omitted);
+        let _ = writeln!(text, "  and {} more", sheet.omitted);
     }
     if !sheet.budgets.is_empty() {
         let budgets: Vec<String> = sheet.budgets.iter().map(budget).collect();

@@ -37,7 +37,9 @@ impl Scores {
         let costs: Vec<Option<i64>> = looked.iter().map(nano).collect();
         let (plain, range) = (is_plain(ranking.config), Range::of(&costs, &survivors));
         let mut usable = vec![false; looked.len()];
-        survivors.iter().for_each(|at| usable[*at] = true);
+        for at in &survivors {
+            usable[*at] = true;
+        }
         let parts: Vec<ScoreParts> = drafts
             .iter()
             .enumerate()

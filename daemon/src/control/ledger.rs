@@ -17,7 +17,7 @@ const AHEAD: usize = 2;
 
 pub(super) type RecordStream = ReceiverStream<Result<ReadLedgerResponse, Status>>;
 
-pub(super) fn open(deps: ControlDeps, request: ReadLedgerRequest) -> Result<RecordStream, Status> {
+pub(super) fn open(deps: ControlDeps, request: &ReadLedgerRequest) -> Result<RecordStream, Status> {
     let operation_id: Option<OperationId> = match request.operation_id.as_str() {
         "" => None,
         id => Some(id.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?),

@@ -362,7 +362,7 @@ impl Control for ControlService {
         &self,
         request: Request<ReadLedgerRequest>,
     ) -> Result<Response<Self::ReadLedgerStream>, Status> {
-        ledger::open(self.deps.clone(), request.into_inner()).map(Response::new)
+        ledger::open(self.deps.clone(), &request.into_inner()).map(Response::new)
     }
 
     async fn create_login_code(

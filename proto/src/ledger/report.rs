@@ -231,7 +231,7 @@ mod tests {
             attempt: 1,
             tool: format!("tool-{}", id % 3),
             provider: None,
-            agent: (id % 2 == 0).then(|| "dev".to_owned()),
+            agent: id.is_multiple_of(2).then(|| "dev".to_owned()),
             project: None,
             task_type: None,
             task_id: None,

@@ -25,7 +25,9 @@ pub(super) async fn run(paths: &Paths, id: &str, json: bool) -> Outcome {
         return Ok(Exit::Ok);
     }
     let mut lines = vec![operation.operation_id.to_string()];
-    records.iter().for_each(|record| attempt(&mut lines, record));
+    for record in &records {
+        attempt(&mut lines, record);
+    }
     lines.push(conclusion(&records));
     lines.push(String::new());
     print(&lines.join("\n"))?;
@@ -73,7 +75,7 @@ fn row(lines: &mut Vec<String>, row: &LedgerRow) {
         }
         (None, Some(cost)) => lines.push(format!("    counted {}", sum(cost))),
         (None, None) => {
-            lines.push("    cost unknown: no price for this model, and nobody else said one".to_owned())
+            lines.push("    cost unknown: no price for this model, and nobody else said one".to_owned());
         }
     }
     if let Some(said) = row.reported_pico_usd {

@@ -10,6 +10,7 @@ use llmctl_proto::money::{PicoUsd, show_nano};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::time::UnixMs;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 use super::{as_of, print, println, records, span, within, zone};
 use crate::cli::{self, CostBy, Period};
@@ -101,14 +102,14 @@ impl Report<'_> {
         out.push_str(&table.render());
         let (by, name, groups) = self.groups();
         if !groups.is_empty() {
-            out.push_str(&format!("\nby {}, {name}\n", by.as_str().replace('_', " ")));
+            let _ = write!(out, "\nby {}, {name}\n", by.as_str().replace('_', " "));
             out.push_str(&lines(by, &groups));
         }
         if let Some((_, all)) = periods.last() {
             out.push_str(&notes(all));
         }
         let zone = self.zone.iana_name().unwrap_or("local time");
-        out.push_str(&format!("\nas of {}, days of {zone}\n", self.now));
+        let _ = write!(out, "\nas of {}, days of {zone}\n", self.now);
         out
     }
 
@@ -180,7 +181,7 @@ fn lines(by: By, groups: &[Group]) -> String {
     let mut text = table.render();
     if groups.len() > LINES {
         let rest: i64 = groups[LINES..].iter().map(|group| group.cost_nano_usd).sum();
-        text.push_str(&format!("and {} more, {}\n", groups.len() - LINES, show_nano(rest)));
+        let _ = writeln!(text, "and {} more, {}", groups.len() - LINES, show_nano(rest));
     }
     text
 }
@@ -213,7 +214,7 @@ fn sum_json(sum: &Sum) -> Value {
         "tokens_total": sum.tokens.total(),
         "cost_nano_usd": sum.cost().nano(),
         "cost_usd": sum.cost().exact(),
-        "reported_nano_usd": PicoUsd::from_sum(sum.reported_pico).map(PicoUsd::nano).unwrap_or(i64::MAX),
+        "reported_nano_usd": PicoUsd::from_sum(sum.reported_pico).map_or(i64::MAX, PicoUsd::nano),
         "rows": sum.rows,
         "unknown": sum.unknown,
         "derived": sum.derived,
