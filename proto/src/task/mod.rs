@@ -1,0 +1,26 @@
+//! Task files: reading them whatever is in them, saying what changed, and editing one line of one.
+//!
+//! The files are the truth. All here but `files` is pure: no clock, no I/O, no runtime; the daemon and a command
+//! line without a daemon share every rule.
+
+mod body;
+mod card;
+mod layout;
+mod node;
+mod parse;
+mod problem;
+mod stamp;
+mod status;
+mod view;
+
+pub use body::{Body, FileStat, MAX_FILE_BYTES, RawTask, Salvage, hash_of, rev_of};
+pub use card::{Card, MAX_CARD_BYTES};
+pub use layout::{Layout, Spot, is_agent_dir, is_task_name, stem};
+pub use node::{At, Entry, Node, Scalar, Style, Value};
+pub use problem::{Problem, ProblemKind};
+pub use stamp::{Stamp, hours_to_minutes, name_stamp, write_stamp};
+pub use status::{DEFAULT_RANK, Lane, State, priority_rank};
+pub use view::{Dependency, Derived, Hours, MAX_ID_BYTES, Origin, Task, is_id};
+
+#[cfg(test)]
+mod tests;
