@@ -3,21 +3,29 @@
 //! The files are the truth. All here but `files` is pure: no clock, no I/O, no runtime; the daemon and a command
 //! line without a daemon share every rule.
 
+mod board;
 mod body;
 mod card;
+mod diff;
 mod layout;
+mod mirror;
 mod node;
 mod parse;
 mod problem;
+mod settle;
 mod stamp;
 mod status;
 mod view;
 
+pub use board::{Board, FindError, Key};
 pub use body::{Body, FileStat, MAX_FILE_BYTES, RawTask, Salvage, hash_of, rev_of};
 pub use card::{Card, MAX_CARD_BYTES};
+pub use diff::diff;
 pub use layout::{Layout, Spot, is_agent_dir, is_task_name, stem};
+pub use mirror::{Mirror, Shown};
 pub use node::{At, Entry, Node, Scalar, Style, Value};
 pub use problem::{Problem, ProblemKind};
+pub use settle::{GRACE_MS, OWN_GRACE_MS, Settle};
 pub use stamp::{Stamp, hours_to_minutes, name_stamp, write_stamp};
 pub use status::{DEFAULT_RANK, Lane, State, priority_rank};
 pub use view::{Dependency, Derived, Hours, MAX_ID_BYTES, Origin, Task, is_id};

@@ -51,11 +51,13 @@ pub enum ProblemKind {
     DanglingDependency,
     /// No title.
     MissingTitle,
+    /// Another task has the same title, agent and origin.
+    LikelyCopy,
 }
 
 impl ProblemKind {
     /// All kinds, for filters and `lint --fix`.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Syntax,
         Self::FrontMatter,
         Self::DuplicateKey,
@@ -76,6 +78,7 @@ impl ProblemKind {
         Self::BadTimestamp,
         Self::DanglingDependency,
         Self::MissingTitle,
+        Self::LikelyCopy,
     ];
 
     /// The stable name.
@@ -101,6 +104,7 @@ impl ProblemKind {
             Self::BadTimestamp => "bad_timestamp",
             Self::DanglingDependency => "dangling_dependency",
             Self::MissingTitle => "missing_title",
+            Self::LikelyCopy => "likely_copy",
         }
     }
 
@@ -126,6 +130,7 @@ impl ProblemKind {
             Self::BadTimestamp => "write it as 2026-02-09T20:35:00Z",
             Self::DanglingDependency => "correct the id, or leave it as a remark",
             Self::MissingTitle => "add `title`",
+            Self::LikelyCopy => "keep one, if they are the same work",
         }
     }
 

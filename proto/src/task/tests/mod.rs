@@ -1,7 +1,10 @@
 //! Tests on the provided tree and on a corpus of files that break other readers.
 
+mod disk;
+mod events;
 mod nasty;
 mod provided;
+mod settling;
 
 use std::path::{Path, PathBuf};
 
