@@ -243,7 +243,9 @@ impl Meter {
 
     /// Output tokens that text promises beyond what was reported; none once the stream has said that it is over.
     fn estimate(&self) -> u64 {
-        if self.closed == Some(true) {
+        // Of a tool's request that nobody reported, the text is the smaller part: its input is unknown, and so is all.
+        let unknown = self.closed.is_some() && !self.has_reports() && self.prompt_bytes.is_none();
+        if self.closed == Some(true) || unknown {
             return 0;
         }
         let open = self.messages.last().filter(|m| !m.complete).map_or(0, |m| m.usage.output);
