@@ -1,11 +1,10 @@
 //! What an operation runs under: the configuration, the policy and its limits, and what the daemon knows.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use llmctl_proto::admission::{FactsQuery, RateLimit, SharedFacts};
-use llmctl_proto::config::{Budget, Config, Loaded, Overrides, Policy, Severity};
+use llmctl_proto::config::{Config, Policy, Severity};
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::GetSharedFactsRequest;
@@ -13,6 +12,7 @@ use llmctl_proto::price::PriceTable;
 use llmctl_proto::time::UnixMs;
 
 use super::request::ExecuteRequest;
+use crate::config;
 use crate::error::CliError;
 use crate::link::Client;
 use crate::route::{self, Decision, Known, Request, RouteError, gather};
@@ -42,13 +42,8 @@ impl Setup {
         request: &ExecuteRequest,
         prompt_bytes: u64,
     ) -> Result<Self, CliError> {
-        let loaded = load(paths, &request.cwd, &request.overrides)?;
-        if let Some(findings) = loaded.refusal() {
-            let mut error = CliError::usage("the configuration cannot be used");
-            error.hints = findings.iter().map(ToString::to_string).collect();
-            error.hints.push("see all of it with `llmctl config validate`".into());
-            return Err(error);
-        }
+        let loaded = config::load_in(paths, &request.cwd, &request.overrides)?;
+        config::refuse(&loaded)?;
         let mut notices: Vec<String> = loaded.notice().into_iter().collect();
         let errors = loaded.of(Severity::Error).count();
         if errors > 0 {
@@ -125,19 +120,6 @@ impl Setup {
         let answer = tokio::time::timeout(FACTS_WAIT, answer).await.ok()?.ok()?;
         serde_json::from_str(&answer.into_inner().facts).ok()
     }
-}
-
-/// Loads the configuration that holds in a directory.
-///
-/// # Errors
-/// The flags make no sense.
-pub(crate) fn load(paths: &Paths, cwd: &Path, overrides: &Overrides) -> Result<Loaded, CliError> {
-    Loaded::load_for_cli(paths, cwd, overrides, crate::config::catalogue()).map_err(CliError::from)
-}
-
-/// The budgets of a policy, for whoever shows them.
-pub(crate) fn budgets(config: &Config, policy: Option<&str>) -> Result<Vec<Budget>, String> {
-    config.policy(policy, None).map(|(_, policy)| policy.budgets)
 }
 
 /// The rate limits in force.
