@@ -36,6 +36,8 @@ pub struct Meter {
     prices: Option<Arc<PriceTable>>,
     free: bool,
     charged: bool,
+    /// Service tier last reported.
+    service_tier: Option<String>,
     /// What is reported as a message may be of several requests.
     messages_are_totals: bool,
     /// The closing account, once there is one.
@@ -82,6 +84,7 @@ impl Meter {
             prices: None,
             free: false,
             charged: false,
+            service_tier: None,
             messages_are_totals: false,
             totals: Vec::new(),
             messages: Vec::new(),
@@ -139,6 +142,7 @@ impl Meter {
             AdapterEvent::Usage { model, message_id, usage, complete } => {
                 self.message(model.as_deref(), message_id, usage, *complete);
             }
+            AdapterEvent::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
             AdapterEvent::ModelTotals(totals) => {
                 self.totals.clone_from(totals);
                 self.messages.clear();

@@ -265,6 +265,7 @@ impl Run {
             }
             AdapterEvent::Warning(text) => self.warn(&text),
             AdapterEvent::Usage { .. }
+            | AdapterEvent::ServiceTier(_)
             | AdapterEvent::ModelTotals(_)
             | AdapterEvent::CostReported { .. }
             | AdapterEvent::Unknown(_)

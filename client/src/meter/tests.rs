@@ -417,3 +417,22 @@ fn tier_per_request_not_per_operation() {
     total.observe(&usage("turn-1", (200_000, 0, 0, 0), true));
     assert_eq!(total.spend().cost_basis, CostBasis::Computed);
 }
+
+#[test]
+fn searches_and_the_tier_that_served_are_priced() {
+    let spend = |tier: Option<&str>, web_searches| {
+        let mut meter = Meter::new(Some("claude-opus-5-5"), Some("anthropic"), NOW);
+        if let Some(tier) = tier {
+            meter.observe(&AdapterEvent::ServiceTier(tier.to_owned()));
+        }
+        let usage = Usage { input: 1_000_000, web_searches, ..Usage::default() };
+        meter.observe(&AdapterEvent::Usage { model: None, message_id: "m".into(), usage, complete: true });
+        meter.close(true);
+        meter.cost_pico().expect("a price").0
+    };
+    let plain = spend(None, 0);
+    assert_eq!(spend(Some("standard"), 0), plain);
+    assert_eq!(spend(Some("batch"), 0) * 2, plain);
+    // $10 for a thousand searches.
+    assert_eq!(spend(None, 3), plain + 3 * 10_000_000_000);
+}
