@@ -143,6 +143,9 @@ impl Meter {
                 self.message(model.as_deref(), message_id, usage, *complete);
             }
             AdapterEvent::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
+            // Cut off, a tool's own account may be of the last thread only: what was reported is never taken back.
+            AdapterEvent::ModelTotals(totals)
+                if totals.iter().any(|row| row.estimated) && output_of(totals) < self.reported_output() => {}
             AdapterEvent::ModelTotals(totals) => {
                 self.totals.clone_from(totals);
                 self.messages.clear();
@@ -234,6 +237,12 @@ impl Meter {
         (tokens, source)
     }
 
+    /// Output tokens that messages have reported.
+    fn reported_output(&self) -> u64 {
+        let messages = self.messages.iter().map(|message| message.usage.output);
+        messages.chain(self.settled.iter().map(|(_, usage)| usage.output)).fold(0, u64::saturating_add)
+    }
+
     /// Whether anybody has reported tokens.
     fn has_reports(&self) -> bool {
         !(self.totals.is_empty() && self.messages.is_empty() && self.settled.is_empty())
@@ -256,6 +265,10 @@ impl Meter {
         // Only the stale first token of a message under way is replaced; real reports reset the byte count.
         self.unreported_bytes.div_ceil(BYTES_PER_TOKEN).saturating_sub(open.min(1))
     }
+}
+
+fn output_of(totals: &[ModelTotal]) -> u64 {
+    totals.iter().map(|row| row.usage.output).fold(0, u64::saturating_add)
 }
 
 /// Whether a failure means that no request was answered, so that nothing can have been charged.
