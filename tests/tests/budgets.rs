@@ -3,7 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use llmctl_proto::process::Signal;
 use llmctl_tests::paid::{Paid, TOKEN_NANO};
+use llmctl_tests::proc;
 use llmctl_tests::run::{self, Finished};
 use llmctl_tests::sandbox::Sandbox;
 use llmctl_tests::stage::{LONG, SOON};
@@ -59,15 +61,23 @@ fn a_soft_budget_asks_on_a_terminal_and_warns_without_one() {
     let yes = on_a_terminal(&paid, &Paid::words("again", &["--yes"]), "");
     assert_eq!(yes.code, Some(0), "{}", yes.stdout_text());
     assert_eq!(paid.provider.ledger().len(), served + 2);
+    assert_eq!(thresholds(&paid), 1);
+    // Another daemon knows what was said before it.
+    let processes = paid.sandbox.processes();
+    let is_daemon = |pid| proc::program(pid).is_some_and(|program| program.ends_with("llmctld"));
+    let daemon = processes.iter().map(|process| process.identity).find(|process| is_daemon(process.pid));
+    assert!(proc::signal(daemon.expect("a daemon"), Signal::KILL));
+    paid.execute("again", &[]).expect_code(0);
+    assert_eq!(thresholds(&paid), 1);
+}
+
+/// Warnings of a threshold that were ever given.
+fn thresholds(paid: &Paid) -> usize {
     let warnings =
         paid.sandbox.run(&["events", "--type", "cost.warning", "--after", "0"], SOON).expect_code(0);
-    let levels: Vec<String> = warnings
-        .stdout_text()
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .map(|event| event["data"]["level"].as_str().unwrap_or_default().to_owned())
-        .collect();
-    assert_eq!(levels.iter().filter(|level| *level == "threshold").count(), 1, "{levels:?}");
+    let text = warnings.stdout_text();
+    let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["data"]["level"] == "threshold").count()
 }
 
 #[test]

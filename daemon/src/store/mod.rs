@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use llmctl_proto::event::CostRecorded;
+use llmctl_proto::event::{CostRecorded, CostWarning};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::state::{Operation, Totals};
 use llmctl_proto::time::UnixMs;
@@ -90,14 +90,23 @@ pub struct Fact {
     pub operation: Option<(Arc<Operation>, u64)>,
     /// Sums after this fact.
     pub totals: Totals,
-    /// What it adds to the ledger.
-    pub record: Option<Box<CostRecorded>>,
+    /// What it adds beside itself.
+    pub addition: Option<Addition>,
     /// Commit at once.
     pub urgent: bool,
     /// Told the journal number when it is durable.
     pub durable: Option<watch::Sender<u64>>,
     /// Told when it is durable.
     pub done: Option<oneshot::Sender<()>>,
+}
+
+/// What a fact adds to another table.
+#[derive(Debug)]
+pub enum Addition {
+    /// A record of the ledger.
+    Record(Box<CostRecorded>),
+    /// A warning, so that the next daemon does not give it again.
+    Warning(Box<CostWarning>),
 }
 
 /// Which stored events a reader wants.
@@ -154,6 +163,8 @@ pub struct Recovered {
     pub ledger: Vec<CostRecorded>,
     /// Everything the ledger holds, in pico-dollars.
     pub ledger_total: i128,
+    /// Warnings of budgets that were given in the last two months, with their times.
+    pub warnings: Vec<(UnixMs, CostWarning)>,
     /// How the last daemon ended: `clean`, `crash` or `first`.
     pub previous_end: &'static str,
     /// The database was unreadable and was put aside; its content has to come from the journals again.

@@ -18,7 +18,7 @@ pub const SCHEMA_VERSION: u32 = 2;
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// How far back budgets look.
-const BUDGET_MS: i64 = 62 * 86_400_000;
+pub(super) const BUDGET_MS: i64 = 62 * 86_400_000;
 
 type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
@@ -107,6 +107,7 @@ fn prepare(database: &Database) -> Result<Prepared, redb::Error> {
         rebuilt_from: None,
         ledger: Vec::new(),
         ledger_total: 0,
+        warnings: Vec::new(),
     };
     drop(read);
     let mut write = database.begin_write()?;
@@ -126,8 +127,12 @@ fn prepare(database: &Database) -> Result<Prepared, redb::Error> {
     }
     write.commit()?;
     let read = database.begin_read()?;
-    let recovered =
-        Recovered { ledger: recent_records(&read)?, ledger_total: ledger::total(&read)?, ..recovered };
+    let recovered = Recovered {
+        ledger: recent_records(&read)?,
+        ledger_total: ledger::total(&read)?,
+        warnings: ledger::warnings(&read)?,
+        ..recovered
+    };
     Ok(Prepared::Ready(recovered))
 }
 
