@@ -208,7 +208,7 @@ fn what_sub_agents_spend_counts_against_the_limit() {
     let mut lines = vec![init, message("main", Value::Null, 5)];
     lines.extend((0..5).map(|n| message(&format!("sub-{n}"), json!("call-1"), 10_000)));
     lines.extend((0..2_000).map(|_| json!({"type": "keep_alive"})));
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n";
     let recording = sandbox.write("stream.jsonl", text);
     sandbox.fake_tool("claude", &["--replay", &recording.display().to_string(), "--delay-ms", "20"]);
     let words = ["--prompt-text", "x", "--tool", "claude-code", "--model", "claude-opus-5-5"];

@@ -147,6 +147,16 @@ impl Core {
             for key in rates::keys(&record.tool, record.provider.as_deref(), model) {
                 self.rates.note(key, record.started_at, now);
             }
+            self.note_tokens(record, now);
+        }
+    }
+
+    /// Counts what an attempt used against the limits of a minute.
+    fn note_tokens(&mut self, record: &CostRecorded, now: UnixMs) {
+        let tokens = record.rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.tokens.total()));
+        let model = record.rows.first().map(|row| row.model.as_str()).filter(|model| !model.is_empty());
+        for key in rates::keys(&record.tool, record.provider.as_deref(), model) {
+            self.rates.note_tokens(key, tokens, record.recorded_at, now);
         }
     }
 

@@ -49,6 +49,7 @@ impl Core {
             return effects;
         }
         self.sums.add(record, now);
+        self.note_tokens(record, now);
         let Some(attempt) = self.entries.get(id).map(|entry| entry.submission.attempt) else {
             // Nobody reserved it: whoever runs may now be beyond a limit.
             self.stop_overrun(None, now, &mut effects);

@@ -75,7 +75,7 @@ fn under(name: &str, budget: &Budget) -> Submission {
 }
 
 fn rate(key: &str, per_minute: u32) -> Vec<RateLimit> {
-    vec![RateLimit { key: key.into(), per_minute: Some(per_minute), per_hour: None }]
+    vec![RateLimit { key: key.into(), per_minute: Some(per_minute), per_hour: None, tokens_per_minute: None }]
 }
 
 fn total(total: u32) -> Concurrency {
