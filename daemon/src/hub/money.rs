@@ -48,6 +48,7 @@ impl Money {
     pub(super) fn new(rules: Rules, recovered: &Recovered, running: &State) -> Self {
         let now = UnixMs::now();
         let mut core = Core::new(rules.concurrency.clone());
+        core.restore_sums(&recovered.sums, now);
         core.restore(recovered.ledger.iter(), now);
         for (at, warning) in &recovered.warnings {
             core.restore_warning(warning, *at);

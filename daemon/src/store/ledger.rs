@@ -10,6 +10,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::LedgerQuery;
 use super::schema::BUDGET_MS;
+use super::sums::{self, SUMS};
 use super::tables::{META, OPERATIONS, OperationRow, absent, meta};
 
 /// Records by time, operation and attempt.
@@ -29,6 +30,7 @@ type Result<T> = std::result::Result<T, redb::Error>;
 pub(super) fn create(write: &WriteTransaction) -> Result<()> {
     write.open_table(LEDGER)?;
     write.open_table(LEDGER_BY_ATTEMPT)?;
+    write.open_table(SUMS)?;
     Ok(())
 }
 
@@ -48,6 +50,18 @@ pub(super) fn migrate(write: &WriteTransaction) -> Result<()> {
     records.iter().try_for_each(|record| add(write, record))
 }
 
+/// Adds the sums of quarters to a store that has none.
+pub(super) fn migrate_sums(write: &WriteTransaction) -> Result<()> {
+    let rows = write.open_table(LEDGER)?;
+    let mut cells = write.open_table(SUMS)?;
+    for entry in rows.range((key(UnixMs(UnixMs::now().0 - BUDGET_MS)), "", 0)..)? {
+        if let Some(record) = read(entry?.1.value()) {
+            sums::add(&mut cells, &record, 1)?;
+        }
+    }
+    Ok(())
+}
+
 /// Adds a record.
 pub(super) fn add(write: &WriteTransaction, record: &CostRecorded) -> Result<()> {
     let mut rows = write.open_table(LEDGER)?;
@@ -55,18 +69,23 @@ pub(super) fn add(write: &WriteTransaction, record: &CostRecorded) -> Result<()>
     let id = record.operation_id.as_str();
     let known = index.get((id, record.attempt))?.map(|at| at.value());
     let mut change = cost(record);
+    let mut cells = write.open_table(SUMS)?;
     if let Some(at) = known {
         let before = rows.get((at, id, record.attempt))?.and_then(|row| read(row.value()));
         if before.as_ref().is_some_and(|before| !is_last_seen(before)) {
             return Ok(());
         }
         change -= before.as_ref().map_or(0, cost);
+        if let Some(before) = &before {
+            sums::add(&mut cells, before, -1)?;
+        }
         rows.remove((at, id, record.attempt))?;
     }
     let at = key(record.recorded_at);
     let bytes = serde_json::to_vec(record).map_err(|e| redb::Error::Corrupted(e.to_string()))?;
     rows.insert((at, id, record.attempt), bytes.as_slice())?;
     index.insert((id, record.attempt), at)?;
+    sums::add(&mut cells, record, 1)?;
     let mut meta = write.open_table(META)?;
     let total = meta.get(TOTAL)?.and_then(|text| sum(text.value())).unwrap_or(0);
     meta.insert(TOTAL, (total + change).to_string().as_bytes())?;

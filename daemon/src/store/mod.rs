@@ -6,6 +6,7 @@
 
 mod ledger;
 mod schema;
+mod sums;
 mod tables;
 mod thread;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use llmctl_proto::event::{CostRecorded, CostWarning};
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::ledger::Cell;
 use llmctl_proto::state::{Operation, Totals};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -159,8 +161,10 @@ pub struct Recovered {
     pub totals: Totals,
     /// The last stored sequence number.
     pub last_seq: u64,
-    /// What the ledger holds of the last two months, oldest first.
+    /// What the ledger holds of the last two days, oldest first.
     pub ledger: Vec<CostRecorded>,
+    /// What it holds of the last two months, summed up.
+    pub sums: Vec<Cell>,
     /// Everything the ledger holds, in pico-dollars.
     pub ledger_total: i128,
     /// Warnings of budgets that were given in the last two months, with their times.
