@@ -173,6 +173,9 @@ impl Operation<'_> {
 fn refusal_hints(refusal: &Refusal, now: UnixMs) -> Vec<String> {
     let budget = &refusal.budget;
     let mut hints = Vec::new();
+    if refusal.would_be.is_none() {
+        hints.push("name a model whose price is known: --model MODEL or --model TOOL:MODEL".to_owned());
+    }
     if !budget.setting.is_empty() {
         hints.push(format!("set {}", budget.setting));
     }
