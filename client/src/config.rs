@@ -1,6 +1,10 @@
-//! The configuration as the verbs use it: found, loaded, with what this program knows beside the files.
+//! The configuration as the client reads it: layers, what comes with the program, what refuses to run.
+//!
+//! A mistake in an entry only takes that entry out of the choice. A file that cannot be read as a whole and a mistake
+//! where limits are set refuse everything: a typing mistake must not lift a limit.
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use llmctl_proto::config::{Catalogue, LoadError, Loaded, Overrides};
 use llmctl_proto::paths::Paths;
@@ -8,31 +12,17 @@ use llmctl_proto::paths::Paths;
 use crate::cli_config::ConfigFlags;
 use crate::error::CliError;
 use crate::practice;
-use crate::provider::known;
+use crate::provider::{known, local};
 use crate::term::Safe;
 use crate::tool::{Template, ToolSpec};
 
-/// Servers on this machine that may stand for a tool.
-const LOCAL: [&str; 9] = [
-    "ollama",
-    "llama.cpp",
-    "lm-studio",
-    "vllm",
-    "jan",
-    "koboldcpp",
-    "text-generation-webui",
-    "local-server",
-    "local",
-];
-
-/// What comes with this program: adapters, providers, local servers, the check of templates.
+/// What comes with this program, for the checks of references and templates.
 pub fn catalogue() -> Catalogue {
-    let none = |_: &str| None;
-    let known = known::all(&none).into_iter().map(|(name, _)| name);
+    let providers = known::KNOWN.iter().map(|known| known.name).chain([known::CUSTOM, practice::MODEL]);
     Catalogue {
         adapters: ToolSpec::all().iter().map(|spec| spec.name).collect(),
-        providers: known.chain(LOCAL).chain([practice::MODEL]).collect(),
-        template_error: Some(|template| Template::parse(template).err().map(|error| error.to_string())),
+        providers: providers.chain(local::names()).collect(),
+        template_error: Some(|text| Template::parse(text).err().map(|error| error.to_string())),
         references: true,
     }
 }
@@ -42,8 +32,15 @@ pub fn catalogue() -> Catalogue {
 /// # Errors
 /// The flags make no sense. What is wrong in files is among the diagnostics.
 pub fn load(paths: &Paths, flags: &ConfigFlags) -> Result<Loaded, CliError> {
-    let overrides = Overrides::from(flags);
-    Loaded::load_for_cli(paths, &working_dir()?, &overrides, catalogue()).map_err(CliError::from)
+    load_in(paths, &working_dir()?, &Overrides::from(flags))
+}
+
+/// As [`load`], for a working directory.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_in(paths: &Paths, cwd: &Path, overrides: &Overrides) -> Result<Loaded, CliError> {
+    Loaded::load_for_cli(paths, cwd, overrides, catalogue()).map_err(CliError::from)
 }
 
 /// Says on standard error, in one line, that a project's configuration is not in force.
@@ -70,7 +67,7 @@ pub fn refuse(loaded: &Loaded) -> Result<(), CliError> {
 ///
 /// # Errors
 /// It is gone.
-pub(crate) fn working_dir() -> Result<std::path::PathBuf, CliError> {
+pub(crate) fn working_dir() -> Result<PathBuf, CliError> {
     std::env::current_dir().map_err(|e| CliError::failed("cannot use the working directory").caused_by(e))
 }
 
@@ -93,11 +90,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_catalogue_knows_what_the_program_knows() {
+    fn everything_that_can_run_without_configuration_may_be_named_in_it() {
         let catalogue = catalogue();
-        assert!(catalogue.knows_tool("claude-code") && catalogue.knows_tool("ollama"));
-        assert!(catalogue.knows_tool("openai") && !catalogue.knows_tool("cursor"));
+        let servers = local::targets(&|_| None).expect("no variable points elsewhere");
+        assert!(servers.iter().all(|server| catalogue.knows_tool(&server.name)));
+        assert!(
+            ["claude-code", "anthropic", "openai", "custom", "practice"]
+                .iter()
+                .all(|n| catalogue.knows_tool(n))
+        );
+        assert!(!catalogue.knows_tool("cursor"));
         let check = catalogue.template_error.expect("a check");
         assert!(check("{binary} | sh").is_some() && check("{binary} {model}").is_none());
+    }
+
+    #[test]
+    fn a_mistake_where_limits_are_set_refuses_everything_and_others_do_not() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let paths = Paths {
+            state: dir.path().join("state"),
+            runtime: dir.path().join("run"),
+            config: dir.path().join("config"),
+            socket: dir.path().join("run/socket"),
+        };
+        std::fs::create_dir(&paths.config).expect("mkdir");
+        let write = |name: &str, text: &str| std::fs::write(paths.config.join(name), text).expect("written");
+        let read = || load_in(&paths, dir.path(), &Overrides::default()).expect("no flags");
+        write("tools.yaml", "tools:\n  odd:\n    binary: a\n    colour: red\n");
+        let loaded = read();
+        refuse(&loaded).expect("a broken tool is only out of the choice");
+        let tool = loaded.config.tools["odd"].clone();
+        assert!(tool.broken.is_some_and(|why| why.contains("tools.odd") && why.contains("tools.yaml")));
+        write("policies.yaml", "policies:\n  default:\n    limit: {tpye: hard}\n");
+        let error = refuse(&read()).expect_err("a limit may be lifted").to_string();
+        assert!(error.contains("tpye") && error.contains("policies.yaml:3"), "{error}");
     }
 }

@@ -36,6 +36,8 @@ pub struct Meter {
     prices: Option<Arc<PriceTable>>,
     free: bool,
     charged: bool,
+    /// Service tier last reported.
+    service_tier: Option<String>,
     /// What is reported as a message may be of several requests.
     messages_are_totals: bool,
     /// The closing account, once there is one.
@@ -82,6 +84,7 @@ impl Meter {
             prices: None,
             free: false,
             charged: false,
+            service_tier: None,
             messages_are_totals: false,
             totals: Vec::new(),
             messages: Vec::new(),
@@ -139,6 +142,10 @@ impl Meter {
             AdapterEvent::Usage { model, message_id, usage, complete } => {
                 self.message(model.as_deref(), message_id, usage, *complete);
             }
+            AdapterEvent::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
+            // Cut off, a tool's own account may be of the last thread only: what was reported is never taken back.
+            AdapterEvent::ModelTotals(totals)
+                if totals.iter().any(|row| row.estimated) && output_of(totals) < self.reported_output() => {}
             AdapterEvent::ModelTotals(totals) => {
                 self.totals.clone_from(totals);
                 self.messages.clear();
@@ -230,6 +237,12 @@ impl Meter {
         (tokens, source)
     }
 
+    /// Output tokens that messages have reported.
+    fn reported_output(&self) -> u64 {
+        let messages = self.messages.iter().map(|message| message.usage.output);
+        messages.chain(self.settled.iter().map(|(_, usage)| usage.output)).fold(0, u64::saturating_add)
+    }
+
     /// Whether anybody has reported tokens.
     fn has_reports(&self) -> bool {
         !(self.totals.is_empty() && self.messages.is_empty() && self.settled.is_empty())
@@ -243,13 +256,19 @@ impl Meter {
 
     /// Output tokens that text promises beyond what was reported; none once the stream has said that it is over.
     fn estimate(&self) -> u64 {
-        if self.closed == Some(true) {
+        // Of a tool's request that nobody reported, the text is the smaller part: its input is unknown, and so is all.
+        let unknown = self.closed.is_some() && !self.has_reports() && self.prompt_bytes.is_none();
+        if self.closed == Some(true) || unknown {
             return 0;
         }
         let open = self.messages.last().filter(|m| !m.complete).map_or(0, |m| m.usage.output);
         // Only the stale first token of a message under way is replaced; real reports reset the byte count.
         self.unreported_bytes.div_ceil(BYTES_PER_TOKEN).saturating_sub(open.min(1))
     }
+}
+
+fn output_of(totals: &[ModelTotal]) -> u64 {
+    totals.iter().map(|row| row.usage.output).fold(0, u64::saturating_add)
 }
 
 /// Whether a failure means that no request was answered, so that nothing can have been charged.

@@ -155,14 +155,14 @@ pub async fn run(
     let listener = control::bind(&paths.socket).map_err(bind_error)?;
 
     let paths = Arc::new(paths);
-    let concurrency = settings.concurrency.clone();
+    let rules = settings.rules();
     let live = Live::new(Arc::clone(&paths), settings);
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let hub_tracker = TaskTracker::new();
     let previous_end = recovered.previous_end;
     // A database that was damaged or is new says nothing of what the journals hold.
     let rebuild = recovered.rebuilt_from.is_some() || previous_end == "first";
-    let hub = Hub::spawn(recovered, store.clone(), concurrency, &hub_tracker);
+    let hub = Hub::spawn(recovered, store.clone(), rules, &hub_tracker);
     let adopt = Deps {
         hub: hub.clone(),
         store: store.clone(),

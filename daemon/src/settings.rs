@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use llmctl_proto::config::{Concurrency, Config, Diagnostic, Loaded, Node, Severity, changes};
 use llmctl_proto::event::ConfigReloaded;
 use llmctl_proto::paths::Paths;
 use tokio::sync::{Mutex, watch};
 
-use crate::hub::{Hub, Publish};
+use crate::hub::{Hub, Publish, Rules};
 use crate::log;
 use crate::store::Retention;
 
@@ -62,6 +63,21 @@ impl Settings {
         let concurrency = daemon.concurrency.clone();
         let tree = Some(Arc::new(loaded.tree));
         Ok((Self { retention, concurrency, config: Arc::new(loaded.config), tree }, warnings))
+    }
+
+    /// What the hub lives by.
+    pub fn rules(&self) -> Rules {
+        let policy = self.config.policy(None, None).map(|(_, policy)| policy).unwrap_or_default();
+        let policies = self.tree.as_ref().and_then(|tree| tree.get("policies"));
+        let named = policies
+            .and_then(|policies| policies.get(&self.config.default_policy))
+            .is_some_and(|policy| policy.get("timezone").is_some());
+        let timezone = if named {
+            policy.timezone
+        } else {
+            TimeZone::system().iana_name().unwrap_or_default().to_owned()
+        };
+        Rules { concurrency: self.concurrency.clone(), budgets: policy.budgets, timezone }
     }
 
     fn changes(&self, new: &Self) -> Vec<String> {
@@ -152,9 +168,9 @@ impl Live {
 
     async fn apply(&self, settings: Settings, hub: &Hub) {
         log::set_level(&settings.config.daemon.log_level);
-        if settings.concurrency != self.current().concurrency {
+        if settings.rules() != self.current().rules() {
             // A hub that is gone has no queue either.
-            let _ = hub.set_limits(settings.concurrency.clone()).await;
+            let _ = hub.set_rules(settings.rules()).await;
         }
         self.inner.now.send_replace(settings);
     }

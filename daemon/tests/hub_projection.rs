@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::{
     Envelope, Event, ExecutionCompleted, ExecutionDetached, ExecutionFailed, ExecutionLost,
     ExecutionProgress, ExecutionStarted, Mode, OtherEvent, Phase, PromptInfo, RunState, Spend, ToolInvoked,
@@ -13,7 +12,7 @@ use llmctl_proto::event::{
 use llmctl_proto::ids::{Cursor, OperationId};
 use llmctl_proto::state::{Operation, State, Totals};
 use llmctl_proto::time::UnixMs;
-use llmctld::hub::{BROADCAST, Before, Frame, Hub, Publish, Subscription};
+use llmctld::hub::{BROADCAST, Before, Frame, Hub, Publish, Rules, Subscription};
 use llmctld::store::{EventQuery, Store};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -214,12 +213,7 @@ impl Daemon {
     fn open(dir: &Path) -> Self {
         let (store, recovered, thread) = Store::open(dir.join("telemetry.redb")).expect("the store opens");
         let tracker = TaskTracker::new();
-        Self {
-            hub: Hub::spawn(recovered, store.clone(), Concurrency::default(), &tracker),
-            store,
-            tracker,
-            thread,
-        }
+        Self { hub: Hub::spawn(recovered, store.clone(), Rules::default(), &tracker), store, tracker, thread }
     }
 
     async fn end(self) {

@@ -20,6 +20,9 @@ pub struct RateLimit {
     pub per_minute: Option<u32>,
     /// Starts in any hour.
     pub per_hour: Option<u32>,
+    /// Tokens of attempts that ended in any 60 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<u64>,
 }
 
 /// An operation that wants to start, or one that runs and tells a new daemon so.
@@ -141,12 +144,12 @@ pub struct CoolDown {
 pub struct FullWindow {
     /// As in `RateLimit::key`.
     pub key: String,
-    /// Starts that were counted.
-    pub count: u32,
-    /// `minute` or `hour`.
+    /// Starts, or tokens, that were counted.
+    pub count: u64,
+    /// `minute`, `hour`, or `minute_tokens`.
     pub window: String,
     /// The limit.
-    pub limit: u32,
+    pub limit: u64,
     /// When there is room again.
     pub until: UnixMs,
 }

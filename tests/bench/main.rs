@@ -8,6 +8,7 @@ mod daemon;
 mod durable;
 mod first_byte;
 mod idle;
+mod ledger;
 mod probe;
 mod ps;
 mod route;
@@ -59,12 +60,13 @@ impl Bench {
 
 type Figure = (&'static str, &'static str, fn(&Bench) -> Vec<Row>);
 
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 10] = [
     ("size", "size of the binaries", size::measure),
     ("idle", "memory and processor time of a daemon that has nothing to do", idle::measure),
     ("start", "start of the daemon to its first answer", start::measure),
     ("ps", "a short verb as a whole process", ps::measure),
     ("route", "a routing decision among fifty candidates", route::measure),
+    ("ledger", "the report over a long history of costs", ledger::measure),
     ("first-byte", "what `execute` adds before the first byte of a tool's answer", first_byte::measure),
     ("browser", "an event from a runner to a browser", browser::measure),
     ("durable", "an event that is acknowledged when it is on disk", durable::measure),

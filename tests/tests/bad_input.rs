@@ -197,7 +197,7 @@ fn a_damaged_database_is_put_aside_and_rebuilt() {
         facts
     };
     let before = facts(&sandbox);
-    assert_eq!(before.len(), 8, "routing, model, start and end of two operations");
+    assert_eq!(before.len(), 10, "routing, model, start, cost and end of two operations");
     sandbox.run(&["daemon", "stop"], LONG).expect_code(0);
     let database = sandbox.path("state/llmctl/telemetry.redb");
     for damage in [b"not a database at all".to_vec(), vec![0u8; 20_000]] {

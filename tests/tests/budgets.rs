@@ -3,11 +3,14 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use llmctl_proto::process::Signal;
 use llmctl_tests::paid::{Paid, TOKEN_NANO};
+use llmctl_tests::proc;
 use llmctl_tests::run::{self, Finished};
+use llmctl_tests::sandbox::Sandbox;
 use llmctl_tests::stage::{LONG, SOON};
 use llmctl_tests::wait::{wait_for, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SOFT: &str =
     "policies:\n  default:\n    daily_budget_usd: 0.40\n    limit: {type: soft, threshold_percent: 10}\n";
@@ -58,15 +61,23 @@ fn a_soft_budget_asks_on_a_terminal_and_warns_without_one() {
     let yes = on_a_terminal(&paid, &Paid::words("again", &["--yes"]), "");
     assert_eq!(yes.code, Some(0), "{}", yes.stdout_text());
     assert_eq!(paid.provider.ledger().len(), served + 2);
+    assert_eq!(thresholds(&paid), 1);
+    // Another daemon knows what was said before it.
+    let processes = paid.sandbox.processes();
+    let is_daemon = |pid| proc::program(pid).is_some_and(|program| program.ends_with("llmctld"));
+    let daemon = processes.iter().map(|process| process.identity).find(|process| is_daemon(process.pid));
+    assert!(proc::signal(daemon.expect("a daemon"), Signal::KILL));
+    paid.execute("again", &[]).expect_code(0);
+    assert_eq!(thresholds(&paid), 1);
+}
+
+/// Warnings of a threshold that were ever given.
+fn thresholds(paid: &Paid) -> usize {
     let warnings =
         paid.sandbox.run(&["events", "--type", "cost.warning", "--after", "0"], SOON).expect_code(0);
-    let levels: Vec<String> = warnings
-        .stdout_text()
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .map(|event| event["data"]["level"].as_str().unwrap_or_default().to_owned())
-        .collect();
-    assert_eq!(levels.iter().filter(|level| *level == "threshold").count(), 1, "{levels:?}");
+    let text = warnings.stdout_text();
+    let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["data"]["level"] == "threshold").count()
 }
 
 #[test]
@@ -181,4 +192,31 @@ fn without_the_daemon_only_the_own_limit_holds_and_that_is_said() {
         done.stderr_text()
     );
     assert!(!done.stdout_text().is_empty());
+}
+
+/// What sub-agents use is the operation's: a limit that only looked at the main thread was passed many times over.
+#[test]
+fn what_sub_agents_spend_counts_against_the_limit() {
+    let sandbox = Sandbox::new();
+    let message = |id: &str, parent: Value, output: u64| {
+        let usage = json!({"input_tokens": 10, "output_tokens": output});
+        json!({"type": "assistant", "parent_tool_use_id": parent, "session_id": "s", "message": {"id": id,
+            "type": "message", "role": "assistant", "model": "claude-opus-5-5", "stop_reason": "end_turn",
+            "content": [{"type": "text", "text": "x"}], "usage": usage}})
+    };
+    let init = json!({"type": "system", "subtype": "init", "session_id": "s", "model": "claude-opus-5-5"});
+    let mut lines = vec![init, message("main", Value::Null, 5)];
+    lines.extend((0..5).map(|n| message(&format!("sub-{n}"), json!("call-1"), 10_000)));
+    lines.extend((0..2_000).map(|_| json!({"type": "keep_alive"})));
+    let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n";
+    let recording = sandbox.write("stream.jsonl", text);
+    sandbox.fake_tool("claude", &["--replay", &recording.display().to_string(), "--delay-ms", "20"]);
+    let words = ["--prompt-text", "x", "--tool", "claude-code", "--model", "claude-opus-5-5"];
+    let words = [&["execute", "--no-daemon", "--max-cost", "0.50"], &words[..]].concat();
+    sandbox.run(&words, LONG).expect_code(5);
+    let listed = sandbox.run(&["ps", "--json", "--no-daemon"], LONG).expect_code(0).stdout_text();
+    let operation = &serde_json::from_str::<Value>(&listed).expect("JSON")[0];
+    assert_eq!(operation["stopped"]["by"], "budget", "{operation}");
+    // Each sub-agent's answer costs twenty cents; the third passed the limit.
+    assert!(operation["cost_nano_usd"].as_i64() >= Some(600_000_000), "{operation}");
 }

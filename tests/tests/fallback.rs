@@ -3,7 +3,8 @@
 use llmctl_tests::provider::Provider;
 use llmctl_tests::run::Finished;
 use llmctl_tests::sandbox::Sandbox;
-use llmctl_tests::stage::LONG;
+use llmctl_tests::stage::{LONG, SOON};
+use llmctl_tests::wait::wait_for;
 use serde_json::Value;
 
 /// An agent that prefers a provider and falls back to the fake Codex, or the other way round.
@@ -163,4 +164,37 @@ fn an_explicit_model_has_no_standby_unless_asked() {
     let scene = Scene::new("");
     scene.execute("RATELIMIT", &["--model", "anthropic:claude-haiku-4-5"]).expect_code(1);
     assert_eq!(scene.facts("routing.decision").len(), 1);
+}
+
+/// A window of starts that is used up: the next candidate, or, where that is not wanted, a place in the queue.
+#[test]
+fn a_used_up_window_goes_on_to_the_next_or_waits() {
+    let rates = "rate_limiting: {max_requests_per_minute: {anthropic: 1}}\n";
+    let scene = Scene::new("");
+    scene.sandbox.configure("rates.yaml", rates);
+    scene.execute("one", &["--agent", "dev"]).expect_code(0);
+    assert_eq!(scene.operation()["tool"], "anthropic");
+    scene.execute("two", &["--agent", "dev"]).expect_code(0);
+    assert_eq!(scene.operation()["tool"], "codex");
+    let decisions = scene.facts("routing.decision");
+    let reason = &decisions[0]["candidates"][0]["reasons"][0];
+    assert_eq!(reason["code"], "rate_limited", "{decisions:?}");
+    assert!(reason["until"].is_string(), "{reason}");
+
+    scene.sandbox.configure(
+        "policies.yaml",
+        "policies:\n  default:\n    auto_fallback_on_rate_limit: false\n    fallback: {max_wait_s: 3600}\n",
+    );
+    let running = scene.sandbox.spawn(&["execute", "--agent", "dev", "--prompt-text", "three"]);
+    let place = wait_for(SOON, "it waits for the window", || {
+        let done = scene.sandbox.run(&["queue", "--json"], LONG).expect_code(0);
+        let rows: Vec<Value> = serde_json::from_str(&done.stdout_text()).expect("a list");
+        rows.first().map(|row| row["place"].clone())
+    });
+    assert_eq!((&place["reason"], &place["limit"]), (&"rate_limit".into(), &"anthropic".into()), "{place}");
+    assert!(place["wait_until"].is_string() || place["wait_until"].is_u64(), "{place}");
+    let id = scene.operation()["operation_id"].as_str().expect("an id").to_owned();
+    scene.sandbox.run(&["stop", &id], LONG).expect_code(0);
+    drop(running.wait(LONG));
+    assert_eq!(scene.operation()["state"], "stopped");
 }

@@ -132,7 +132,7 @@ fn claude_closes_politely_on_sigint_and_not_on_the_others() {
         assert_eq!(partial["message"]["content"][0]["text"], json!(fake::text(5, fake::DELTA_BYTES)));
     }
     let mut running = start(&sandbox, "claude", &["--hang-in-tool"]);
-    running.wait_stdout(SOON, |out| out.contains("tool_use"));
+    running.wait_stdout(SOON, |out| out.contains(r#""type":"tool_use""#));
     running.signal_group(Signal::INT);
     let frames = frames(&running.wait(SOON).expect_code(0).stdout);
     assert_eq!(frames.last().map(|f| &f["terminal_reason"]), Some(&json!("aborted_tools")));

@@ -174,8 +174,14 @@ fn claude_refused_by_the_provider_is_an_error_of_its_class() {
     let stage = Stage::claude();
     let done = stage.execute("RATELIMIT", &["--json"]).expect_code(1);
     let events = events(&done);
-    let error = only(&events, "execution.error");
-    assert_eq!((&error["class"], &error["retryable"]), (&json!("rate_limit"), &json!(true)));
+    // Nobody else could take over, so it was asked again, as often as the policy says, and visibly.
+    let errors = all(&events, "execution.error");
+    assert_eq!(errors.len(), 1 + 3);
+    for error in &errors {
+        assert_eq!((&error["class"], &error["retryable"]), (&json!("rate_limit"), &json!(true)));
+    }
+    assert!(errors.iter().rev().skip(1).all(|error| error["final"] == false));
+    assert_eq!(errors[3]["final"], true);
     assert!(stage.served().iter().all(|entry| entry.end == End::Refused));
     stage.sandbox.wait_empty(LONG);
 }

@@ -1,7 +1,7 @@
 //! `llmctl budget`: how far each budget is used, and the cost limit of a running operation.
 
 use llmctl_proto::admission::{FactsQuery, SharedFacts};
-use llmctl_proto::config::{LimitKind, Overrides};
+use llmctl_proto::config::LimitKind;
 use llmctl_proto::money::show_nano;
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::{GetSharedFactsRequest, SetOperationBudgetRequest};
@@ -10,23 +10,27 @@ use llmctl_proto::time::UnixMs;
 
 use super::{print, println};
 use crate::cli::{BudgetArgs, BudgetVerb, Limit};
+use crate::cli_config::ConfigFlags;
+use crate::config;
 use crate::error::{CliError, Exit, Outcome};
-use crate::execute::setup;
 use crate::link;
 use crate::term::{Table, duration, one_line};
 
-pub(super) async fn run(paths: &Paths, args: BudgetArgs) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: BudgetArgs) -> Outcome {
     match args.verb {
-        None => show(paths, args.policy.as_deref(), args.json).await,
+        None => show(paths, flags, args.policy.as_deref(), args.json).await,
         Some(BudgetVerb::Set { id, max_cost }) => set(paths, id, max_cost).await,
     }
 }
 
-async fn show(paths: &Paths, policy: Option<&str>, json: bool) -> Outcome {
-    let cwd = std::env::current_dir().map_err(|e| CliError::failed("no working directory").caused_by(e))?;
-    let loaded = setup::load(paths, &cwd, &Overrides::default())?;
-    let budgets = setup::budgets(&loaded.config, policy)
+async fn show(paths: &Paths, flags: &ConfigFlags, policy: Option<&str>, json: bool) -> Outcome {
+    let loaded = config::load(paths, flags)?;
+    config::notice(&loaded);
+    let (_, policy) = loaded
+        .config
+        .policy(policy, None)
         .map_err(|name| CliError::usage(format!("unknown policy {name:?}")))?;
+    let budgets = policy.budgets;
     let facts = facts(paths, FactsQuery { budgets, ..FactsQuery::default() }).await?;
     if json {
         println(&serde_json::to_string_pretty(&facts.budgets).unwrap_or_default())?;

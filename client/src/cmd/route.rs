@@ -3,7 +3,6 @@
 //! Nothing is started, reserved or published, and a daemon that does not run stays so.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use llmctl_proto::config::{Loaded, Overrides};
@@ -16,13 +15,15 @@ use llmctl_proto::time::UnixMs;
 use serde_json::{Value, json};
 
 use super::{find, print, println, show};
+use crate::cli_config::ConfigFlags;
 use crate::cli_route::{Preview, RouteArgs, RouteVerb, WhatIfArgs};
+use crate::config;
 use crate::error::{CliError, Exit, Outcome};
 use crate::execute::millis;
 use crate::execute::prompt::Source;
 use crate::link::{self, Client, LinkError};
 use crate::route::whatif::{Compared, Past};
-use crate::route::{Request, RouteError, Unknown, ask, load, nearest, preview};
+use crate::route::{Request, RouteError, Unknown, ask, nearest, preview};
 use crate::term::{Table, one_line};
 
 /// Most operations that history is looked through for.
@@ -30,24 +31,23 @@ const MOST: usize = 10_000;
 /// Operations of one answer.
 const PAGE: u32 = 500;
 
-pub(super) async fn run(paths: &Paths, args: RouteArgs) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: RouteArgs) -> Outcome {
     match args.verb {
-        None => preview(paths, args.preview).await,
+        None => preview(paths, flags, args.preview).await,
         Some(RouteVerb::Why { id, json }) => why(paths, &id, json).await,
-        Some(RouteVerb::Whatif(args)) => whatif(paths, &args).await,
+        Some(RouteVerb::Whatif(args)) => whatif(paths, flags, &args).await,
     }
 }
 
 /// The configuration for a working directory; a project that is not in force is said to be so.
-fn configuration(paths: &Paths, cwd: Option<PathBuf>) -> Result<Loaded, CliError> {
+fn configuration(paths: &Paths, flags: &ConfigFlags, cwd: Option<PathBuf>) -> Result<Loaded, CliError> {
     let cwd = cwd.unwrap_or_else(|| PathBuf::from("."));
     let cwd = cwd.canonicalize().map_err(|e| {
         CliError::usage(format!("cannot use the working directory {}", cwd.display())).caused_by(e)
     })?;
-    let loaded = load::load(paths, &cwd, &Overrides::default())?;
-    if let Some(notice) = loaded.notice() {
-        let _ = writeln!(std::io::stderr(), "note: {notice}");
-    }
+    let loaded = config::load_in(paths, &cwd, &Overrides::from(flags))?;
+    config::refuse(&loaded)?;
+    config::notice(&loaded);
     Ok(loaded)
 }
 
@@ -56,7 +56,7 @@ async fn running(paths: &Paths) -> Option<Client> {
     link::connect(paths).await.ok()
 }
 
-async fn preview(paths: &Paths, args: Preview) -> Outcome {
+async fn preview(paths: &Paths, flags: &ConfigFlags, args: Preview) -> Outcome {
     let source = match (&args.prompt, args.prompt_text) {
         (_, Some(text)) => Some(Source::Text(text)),
         (Some(value), None) => Some(Source::parse(value)?),
@@ -66,7 +66,7 @@ async fn preview(paths: &Paths, args: Preview) -> Outcome {
         Some(source) => source.read()?.text.len() as u64,
         None => 0,
     };
-    let loaded = configuration(paths, args.cwd)?;
+    let loaded = configuration(paths, flags, args.cwd)?;
     let mut request = Request {
         model: Some(args.model),
         tool: args.tool,
@@ -123,8 +123,8 @@ async fn why(paths: &Paths, id: &str, as_json: bool) -> Outcome {
     Ok(Exit::Ok)
 }
 
-async fn whatif(paths: &Paths, args: &WhatIfArgs) -> Outcome {
-    let config = configuration(paths, None)?.config;
+async fn whatif(paths: &Paths, flags: &ConfigFlags, args: &WhatIfArgs) -> Outcome {
+    let config = configuration(paths, flags, None)?.config;
     let (name, policy) = config.policy(Some(&args.policy), None).map_err(|name| {
         let known: Vec<String> = config.policies.keys().cloned().collect();
         let nearest = nearest(&name, &known);

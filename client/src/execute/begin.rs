@@ -21,12 +21,12 @@ use super::prompt::Prompt;
 use super::record::Recorder;
 use super::request::ExecuteRequest;
 use super::runner::{Limits, Run};
-use super::setup::{self, Setup};
+use super::setup::Setup;
 use super::signals::Signals;
 use crate::error::{CliError, Outcome};
 use crate::link;
 use crate::link::attach;
-use crate::route::{Decision, Known};
+use crate::route::{Decision, Known, ask};
 
 /// Who stands in front of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,7 @@ pub async fn run(
             .map(|agent| agent.env_vars.clone())
             .unwrap_or_default(),
         prices: Arc::clone(&setup.prices),
-        rates: setup::rates(&setup.config),
+        rates: ask::rates(&setup.config),
         policy_name: setup.policy_name.clone(),
         policy: setup.policy.clone(),
         budgets: decision.budgets.clone(),

@@ -95,19 +95,6 @@ impl Choices {
     pub(super) fn selected_event(&self, id: &OperationId, attempt: u32) -> Option<ModelSelected> {
         self.decision.model_selected(id, attempt)
     }
-
-    /// A line for each candidate that says why it was not taken.
-    pub(super) fn why_not(&self) -> Vec<String> {
-        self.decision
-            .candidates
-            .iter()
-            .map(|candidate| {
-                let reasons: Vec<&str> =
-                    candidate.reasons.iter().map(|reason| reason.text.as_str()).collect();
-                format!("{}: {}", pair(&candidate.tool, candidate.model.as_deref()), reasons.join("; "))
-            })
-            .collect()
-    }
 }
 
 fn pair(tool: &str, model: Option<&str>) -> String {

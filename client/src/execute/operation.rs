@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use llmctl_proto::admission::{RateLimit, Refusal, Submission};
-use llmctl_proto::config::{BudgetPeriod, Policy};
-use llmctl_proto::event::{
-    BudgetAction, BudgetRefused, BudgetStatus, CostRecorded, ExecutionFailed, NextAttempt, Selected, Spend,
-};
+use llmctl_proto::admission::{RateLimit, Refusal};
+use llmctl_proto::config::Policy;
+use llmctl_proto::event::{BudgetStatus, CostRecorded, ExecutionFailed, NextAttempt, Selected, Spend};
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::opdir::{OperationDir, OperationFile};
 use llmctl_proto::paths::Paths;
@@ -23,8 +21,6 @@ use super::child::ChildRun;
 use super::choices::Choices;
 use super::conclude::{self, End, Ended};
 use super::fallback::{self, Next, Tried};
-use super::gate::{self, Reply};
-use super::place::{Given, Waiting};
 use super::prompt::Prompt;
 use super::request::ExecuteRequest;
 use super::runner::Run;
@@ -33,6 +29,7 @@ use super::stop::{Cause, Stop};
 use crate::error::{CliError, Exit, Outcome};
 use crate::link::attach::Order;
 use crate::practice;
+use crate::route::preview;
 use crate::term::duration;
 
 /// An operation that has its directory and its link.
@@ -70,7 +67,7 @@ const NO_GRACE: StopPlan = StopPlan { interrupt_grace: Duration::ZERO, terminate
 pub(super) type Started<'s> = &'s mut (dyn FnMut() + Send);
 
 /// What a turn of an operation came to.
-enum Turn {
+pub(super) enum Turn {
     /// Another attempt follows.
     Again,
     /// It ends after this, unless a fallback follows.
@@ -84,10 +81,10 @@ enum Turn {
 }
 
 /// Why it does not start.
-struct Refused {
-    message: String,
-    hints: Vec<String>,
-    refusal: Option<Box<Refusal>>,
+pub(super) struct Refused {
+    pub(super) message: String,
+    pub(super) hints: Vec<String>,
+    pub(super) refusal: Option<Box<Refusal>>,
 }
 
 impl Operation<'_> {
@@ -187,91 +184,6 @@ impl Operation<'_> {
         self.start(reservation, started).await
     }
 
-    /// What has to be settled with the person before anything is asked of the daemon.
-    async fn ask_first(&mut self) -> Option<Turn> {
-        let (estimate, reservation) = self.choices.amounts();
-        let may_ask = self.interactive && !self.request.yes && gate::has_terminal();
-        if let Some(limit) = self.policy.require_justification_over
-            && self.request.reason.is_none()
-            && estimate.is_some_and(|estimate| estimate > limit)
-        {
-            let about = estimate.unwrap_or(PicoUsd::ZERO);
-            let reason = if may_ask {
-                let question = format!("this operation: about {about}, more than {limit}. Reason: ");
-                match gate::ask(&question, &mut self.signals).await {
-                    Reply::Line(line) => line,
-                    Reply::Signal(number) => return Some(Turn::Stopped(Cause::signal(number))),
-                }
-            } else {
-                String::new()
-            };
-            if reason.is_empty() {
-                let message = format!(
-                    "this operation is estimated at {about}, and policy {} wants a reason above {limit}",
-                    self.policy_name
-                );
-                let hints = vec!["give it with --reason TEXT".to_owned()];
-                return Some(Turn::Refused(Refused { message, hints, refusal: None }));
-            }
-            self.request.reason = Some(reason);
-        }
-        let warnings = gate::warnings(&self.budgets, reservation);
-        for warning in &warnings {
-            self.run.front.say(&format!("warning: {}", warning.text));
-        }
-        if may_ask && warnings.iter().any(|warning| warning.ask) {
-            if let Some(estimate) = estimate {
-                self.run.front.say(&format!("  this operation: about {estimate}"));
-            }
-            match gate::ask("Go on? [y/N] ", &mut self.signals).await {
-                Reply::Line(line) if matches!(line.as_str(), "y" | "Y" | "yes") => {}
-                Reply::Line(_) => {
-                    let message = "not started: the budget is nearly used".to_owned();
-                    return Some(Turn::Refused(Refused { message, hints: Vec::new(), refusal: None }));
-                }
-                Reply::Signal(number) => return Some(Turn::Stopped(Cause::signal(number))),
-            }
-        }
-        None
-    }
-
-    /// Asks the daemon for a place and the money.
-    async fn take_place(&mut self, started: Started<'_>) -> Result<Option<PicoUsd>, Box<Turn>> {
-        let submission = self.submission();
-        let local = submission.reservation;
-        match self.waiting(started).place(submission).await {
-            Given::Place { reservation, warnings, overridden } => {
-                if self.budgets.is_empty() {
-                    // Nothing was known before: what the hub knows is said now.
-                    for warning in gate::warnings(&warnings, None) {
-                        self.run.front.say(&format!("warning: {}", warning.text));
-                    }
-                }
-                if let Some(refusal) = overridden {
-                    self.note_override(&refusal);
-                }
-                Ok(reservation)
-            }
-            Given::Alone => {
-                let limited = !self.policy.budgets.is_empty() || self.run.limits.max_cost_nano_usd.is_some();
-                if limited && self.attempt == 1 {
-                    self.run.front.say("warning: without the daemon shared budgets are not enforced");
-                }
-                Ok(local)
-            }
-            Given::Refused(refusal) => {
-                if self.policy.downgrade_on_budget && self.choices.downgrade(&refusal) {
-                    self.run.front.note(&refusal.sentence());
-                    return Err(Box::new(Turn::Again));
-                }
-                let hints = refusal_hints(&refusal, UnixMs::now());
-                let message = refusal.sentence();
-                Err(Box::new(Turn::Refused(Refused { message, hints, refusal: Some(refusal) })))
-            }
-            Given::Stopped(cause) => Err(Box::new(Turn::Stopped(cause))),
-        }
-    }
-
     async fn start(&mut self, reservation: Option<PicoUsd>, started: Started<'_>) -> Turn {
         let Some((selected, chosen)) = self.choices.current() else {
             return Turn::NobodyLeft;
@@ -318,72 +230,6 @@ impl Operation<'_> {
         Turn::End(begin.end, ended)
     }
 
-    fn waiting<'w>(&'w mut self, on_queued: Started<'w>) -> Waiting<'w> {
-        Waiting {
-            paths: self.paths,
-            record: &mut self.run.record,
-            front: &mut self.run.front,
-            signals: &mut self.signals,
-            orders: &mut self.orders,
-            max_cost_nano_usd: &mut self.run.limits.max_cost_nano_usd,
-            on_queued,
-        }
-    }
-
-    fn submission(&self) -> Submission {
-        let (estimate, reservation) = self.choices.amounts();
-        let selected = self.choices.current().map(|(selected, _)| selected.clone());
-        let (tool, model, provider) =
-            selected.map_or_else(Default::default, |s| (s.tool, s.model, s.provider));
-        let pico = |nano: i64| PicoUsd::from_nano(nano).unwrap_or(PicoUsd(i64::MAX));
-        Submission {
-            operation_id: self.run.record.id.clone(),
-            submitted_at: self.file.created_at,
-            attempt: self.attempt,
-            tool,
-            model,
-            provider,
-            agent: self.request.agent.clone(),
-            project: self.request.project.clone(),
-            fair_key: self.request.agent.clone().or_else(|| self.request.project.clone()).unwrap_or_default(),
-            priority: self.request.priority,
-            held: self.request.hold && self.attempt == 1,
-            estimate,
-            reservation,
-            max_cost: self.run.limits.max_cost_nano_usd.map(pico),
-            budgets: self.policy.budgets.clone(),
-            rates: self.rates.clone(),
-            force_reason: self.request.reason.clone().filter(|_| self.request.force),
-            running: false,
-            spent: pico(self.run.spend().cost_nano_usd.unwrap_or(0)),
-        }
-    }
-
-    fn note_override(&mut self, refusal: &Refusal) {
-        let event = BudgetRefused {
-            action: BudgetAction::Override,
-            overridden_reason: self.request.reason.clone(),
-            ..self.budget_event(refusal.sentence(), Vec::new(), Some(refusal))
-        };
-        self.run.front.say(&format!("warning: {}; going on: --force", refusal.sentence()));
-        self.run.fact(event);
-    }
-
-    fn budget_event(&self, message: String, hints: Vec<String>, refusal: Option<&Refusal>) -> BudgetRefused {
-        let (estimate, reservation) = self.choices.amounts();
-        BudgetRefused {
-            operation_id: self.run.record.id.clone(),
-            budget: refusal.map(|refusal| refusal.budget.clone()),
-            estimate_nano_usd: estimate.map(PicoUsd::nano),
-            reservation_nano_usd: reservation.map(PicoUsd::nano),
-            would_be_nano_usd: refusal.and_then(|refusal| refusal.would_be).map(PicoUsd::nano),
-            action: BudgetAction::Refuse,
-            overridden_reason: None,
-            message,
-            hints,
-        }
-    }
-
     /// Ends an operation of which nothing runs.
     async fn end_unstarted(mut self, turn: Turn) -> Outcome {
         let error = match turn {
@@ -397,15 +243,10 @@ impl Operation<'_> {
                 CliError { hints, ..CliError::new(Exit::Budget, message) }
             }
             Turn::NobodyLeft | Turn::Again | Turn::End(..) => {
-                let message = match &self.request.agent {
-                    Some(agent) => format!("no candidate left for agent {agent}"),
-                    None => "no candidate can take this operation".to_owned(),
-                };
-                let event = no_candidate(&self.run, message.clone());
-                self.run.fact(event);
-                let mut hints = self.choices.why_not();
-                hints.push("with `--model auto` the first that can is taken".into());
-                CliError { hints, ..CliError::new(Exit::Refused, message) }
+                let error = preview::no_candidate(self.choices.decision());
+                let sentence = error.message.lines().next().unwrap_or_default().to_owned();
+                self.run.fact(no_candidate(&self.run, sentence));
+                error
             }
         };
         conclude::leave(&mut self.run.record, &mut self.run.front).await;
@@ -452,21 +293,6 @@ fn choice_text(selected: &Selected) -> String {
     } else {
         format!("using {}{model}: {}", selected.tool, selected.reason)
     }
-}
-
-fn refusal_hints(refusal: &Refusal, now: UnixMs) -> Vec<String> {
-    let budget = &refusal.budget;
-    let mut hints = Vec::new();
-    if !budget.setting.is_empty() {
-        hints.push(format!("set {}", budget.setting));
-    }
-    hints.push("--force --reason \"…\" overrides and is recorded".to_owned());
-    if let Some(ends) = budget.resets_at {
-        let left = u64::try_from(ends.0 - now.0).unwrap_or(0);
-        let what = if budget.period == BudgetPeriod::Month { "month" } else { "day" };
-        hints.push(format!("the {what} ends at 00:00 {}, in {}", budget.timezone, duration(left)));
-    }
-    hints
 }
 
 fn no_candidate(run: &Run, message: String) -> ExecutionFailed {

@@ -1,24 +1,19 @@
 //! What an operation runs under: the configuration, the policy and its limits, and what the daemon knows.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
-use llmctl_proto::admission::{FactsQuery, RateLimit, SharedFacts};
-use llmctl_proto::config::{Budget, Config, Loaded, Overrides, Policy, Severity};
+use llmctl_proto::admission::SharedFacts;
+use llmctl_proto::config::{Config, Policy, Severity};
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::paths::Paths;
-use llmctl_proto::pb::GetSharedFactsRequest;
 use llmctl_proto::price::PriceTable;
 use llmctl_proto::time::UnixMs;
 
 use super::request::ExecuteRequest;
+use crate::config;
 use crate::error::CliError;
 use crate::link::Client;
-use crate::route::{self, Decision, Known, Request, RouteError, gather};
-
-/// A daemon that does not tell what it knows within this time is not waited for.
-const FACTS_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+use crate::route::{Decision, Known, Request, ask, gather, preview};
 
 /// The configuration as one request sees it.
 pub(super) struct Setup {
@@ -42,13 +37,8 @@ impl Setup {
         request: &ExecuteRequest,
         prompt_bytes: u64,
     ) -> Result<Self, CliError> {
-        let loaded = load(paths, &request.cwd, &request.overrides)?;
-        if let Some(findings) = loaded.refusal() {
-            let mut error = CliError::usage("the configuration cannot be used");
-            error.hints = findings.iter().map(ToString::to_string).collect();
-            error.hints.push("see all of it with `llmctl config validate`".into());
-            return Err(error);
-        }
+        let loaded = config::load_in(paths, &request.cwd, &request.overrides)?;
+        config::refuse(&loaded)?;
         let mut notices: Vec<String> = loaded.notice().into_iter().collect();
         let errors = loaded.of(Severity::Error).count();
         if errors > 0 {
@@ -80,15 +70,13 @@ impl Setup {
         let prices = Arc::new(config.prices.clone());
         let setup = Self { config, policy_name, policy, prices, notices, request: ask, known };
         // A name that nobody knows is told before a daemon is asked for anything.
-        setup.route(None).map_err(|error| refuse(&error))?;
+        setup.route(None)?;
         Ok(setup)
     }
 
-    fn route(&self, shared: Option<SharedFacts>) -> Result<(Decision, u64), RouteError> {
+    fn route(&self, shared: Option<SharedFacts>) -> Result<(Decision, u64), CliError> {
         let facts = gather::facts(&self.known, &self.config, shared, UnixMs::now());
-        let begun = Instant::now();
-        let decision = route::route(&self.request, &self.config, &facts)?;
-        Ok((decision, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)))
+        ask::timed(&self.config, &self.request, &facts).map_err(|error| preview::unknown(&error))
     }
 
     /// Decides, with what the daemon knows if one is there.
@@ -97,10 +85,10 @@ impl Setup {
     /// A name is not known.
     pub(super) async fn decide(&self, client: Option<&mut Client>) -> Result<(Decision, u64), CliError> {
         let shared = match client {
-            Some(client) => self.shared(client).await,
+            Some(client) => ask::shared_facts(client, &ask::query(&self.config, &self.request)).await,
             None => None,
         };
-        self.route(shared).map_err(|error| refuse(&error))
+        self.route(shared)
     }
 
     /// The limit of this operation: the least of the request's, the agent's and the policy's.
@@ -112,51 +100,4 @@ impl Setup {
     pub(super) fn into_known(self) -> Vec<Known> {
         self.known
     }
-
-    async fn shared(&self, client: &mut Client) -> Option<SharedFacts> {
-        let query = FactsQuery {
-            budgets: self.policy.budgets.clone(),
-            rates: rates(&self.config),
-            project: self.request.project.clone(),
-            agent: self.request.agent.clone(),
-        };
-        let query = serde_json::to_string(&query).ok()?;
-        let answer = client.get_shared_facts(GetSharedFactsRequest { query });
-        let answer = tokio::time::timeout(FACTS_WAIT, answer).await.ok()?.ok()?;
-        serde_json::from_str(&answer.into_inner().facts).ok()
-    }
-}
-
-/// Loads the configuration that holds in a directory.
-///
-/// # Errors
-/// The flags make no sense.
-pub(crate) fn load(paths: &Paths, cwd: &Path, overrides: &Overrides) -> Result<Loaded, CliError> {
-    Loaded::load_for_cli(paths, cwd, overrides, crate::config::catalogue()).map_err(CliError::from)
-}
-
-/// The budgets of a policy, for whoever shows them.
-pub(crate) fn budgets(config: &Config, policy: Option<&str>) -> Result<Vec<Budget>, String> {
-    config.policy(policy, None).map(|(_, policy)| policy.budgets)
-}
-
-/// The rate limits in force.
-pub(super) fn rates(config: &Config) -> Vec<RateLimit> {
-    let limits = &config.rate_limiting;
-    let mut rates: Vec<RateLimit> = limits
-        .max_requests_per_minute
-        .iter()
-        .map(|(key, limit)| RateLimit { key: key.clone(), per_minute: Some(*limit), per_hour: None })
-        .collect();
-    for (key, limit) in &limits.max_requests_per_hour {
-        match rates.iter_mut().find(|rate| rate.key == *key) {
-            Some(rate) => rate.per_hour = Some(*limit),
-            None => rates.push(RateLimit { key: key.clone(), per_minute: None, per_hour: Some(*limit) }),
-        }
-    }
-    rates
-}
-
-fn refuse(error: &RouteError) -> CliError {
-    CliError::usage(error.to_string())
 }

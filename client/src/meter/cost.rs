@@ -154,7 +154,11 @@ impl Meter {
     /// The part priced by the row in force when the attempt began.
     pub(super) fn priced(&self, part: &Part<'_>) -> Option<(Priced, &PriceRow)> {
         let row = self.row(part.model?, self.seller(part))?;
-        let of = Circumstance { per_request: part.per_request, ..Circumstance::request(self.started) };
+        let of = Circumstance {
+            per_request: part.per_request,
+            service_tier: self.service_tier.as_deref(),
+            ..Circumstance::request(self.started)
+        };
         price(row, &part.usage, &of).ok().map(|priced| (priced, row))
     }
 

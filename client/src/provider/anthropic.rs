@@ -122,12 +122,16 @@ impl Anthropic {
         let mut usage = self.usage.unwrap_or_default();
         // A proxy that does not know the input writes zeros at the end; what the start said is better.
         if let Some(input) = input.filter(|input| self.usage.is_none() || !input.is_zero()) {
-            usage = Usage { output: usage.output, reasoning: usage.reasoning, ..input };
+            let Usage { output, reasoning, web_searches, .. } = usage;
+            usage = Usage { output, reasoning, web_searches, ..input };
         }
         usage.output = usage.output.max(output.unwrap_or(0));
+        let searches = decode::count(&value["server_tool_use"], "web_search_requests");
+        usage.web_searches = usage.web_searches.max(searches.unwrap_or(0));
         let thinking = decode::count(&value["output_tokens_details"], "thinking_tokens");
         usage.reasoning = usage.reasoning.max(thinking.unwrap_or(0)).min(usage.output);
         self.usage = Some(usage);
+        self.track.tier(decode::string(value, "service_tier"), out);
         self.track.usage(usage, complete, out);
     }
 }
@@ -228,5 +232,19 @@ mod tests {
         let events =
             run(&["", "[]", "null", "{", "{}", r#"{"type":7}"#, r#"{"type":"content_block_delta"}"#]);
         assert!(matches!(events.last(), Some(AdapterEvent::Final(end)) if end.outcome == Outcome::Lost));
+    }
+
+    #[test]
+    fn searches_are_counted_and_the_tier_is_named_once() {
+        let events = run(&[
+            r#"{"type":"message_start","message":{"id":"m","model":"c","usage":{"input_tokens":5,"output_tokens":1,
+                "service_tier":"priority","server_tool_use":{"web_search_requests":0}}}}"#,
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":90,
+                "output_tokens":7,"service_tier":"priority","server_tool_use":{"web_search_requests":2}}}"#,
+        ]);
+        let usage = last_usage(&events);
+        assert_eq!((usage.input, usage.output, usage.web_searches), (90, 7, 2));
+        let tiers = events.iter().filter(|e| **e == AdapterEvent::ServiceTier("priority".into()));
+        assert_eq!(tiers.count(), 1);
     }
 }

@@ -125,6 +125,7 @@ impl Chat {
         let usage = if value["usage"].is_object() { &value["usage"] } else { nested };
         let (prompt, completion) =
             (decode::count(usage, "prompt_tokens"), decode::count(usage, "completion_tokens"));
+        self.track.tier(decode::string(value, "service_tier"), out);
         if prompt.is_some() || completion.is_some() {
             self.reported = true;
             let last = self.finished || first_choice(value).is_none();

@@ -73,12 +73,16 @@ impl Decoder {
     }
 }
 
+/// Longest name of a service tier that is kept.
+const MAX_TIER_BYTES: usize = 64;
+
 /// Who answers and under which key its usage is filed.
 #[derive(Debug, Default)]
 pub(super) struct Track {
     model: Option<String>,
     id: Option<String>,
     usage_key: Option<(Option<String>, String)>,
+    tier: Option<String>,
     warned: bool,
     closed: bool,
 }
@@ -92,6 +96,15 @@ impl Track {
         }
         if self.id.is_none() {
             self.id = id.filter(|id| !id.is_empty()).map(str::to_owned);
+        }
+    }
+
+    /// Reports the service tier, when it is another than before.
+    pub(super) fn tier(&mut self, tier: Option<&str>, out: &mut Vec<AdapterEvent>) {
+        if let Some(tier) = tier.filter(|tier| !tier.is_empty() && self.tier.as_deref() != Some(*tier)) {
+            let tier = crate::tool::short(tier, MAX_TIER_BYTES);
+            self.tier = Some(tier.clone());
+            out.push(AdapterEvent::ServiceTier(tier));
         }
     }
 

@@ -128,6 +128,11 @@ const USUAL: &[(&str, u16)] = &[
 const OLLAMA: &str = "ollama";
 const OLLAMA_PORT: u16 = 11434;
 
+/// Names of the servers that are looked for.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    std::iter::once(OLLAMA).chain(USUAL.iter().map(|&(name, _)| name))
+}
+
 /// The usual places on the loopback address, Ollama first. `OLLAMA_HOST` moves Ollama when it names this machine.
 ///
 /// # Errors

@@ -46,11 +46,11 @@ impl Responses {
             }
             "response.failed" => {
                 self.learn(response, out);
-                self.take_usage(&response["usage"], out);
+                self.take_usage(response, out);
                 self.track.fail(response, out);
             }
             "response.cancelled" => {
-                self.take_usage(&response["usage"], out);
+                self.take_usage(response, out);
                 self.track.close(Outcome::Stopped, out);
             }
             "error" => self.track.fail(&value, out),
@@ -74,7 +74,7 @@ impl Responses {
         for item in items {
             self.call(item, out);
         }
-        self.take_usage(&response["usage"], out);
+        self.take_usage(response, out);
         let answer = if self.saw_text { None } else { whole_text(items) };
         self.track.close_with(Final { answer, ..Final::of(Outcome::Success) }, out);
     }
@@ -96,7 +96,9 @@ impl Responses {
         out.push(draft.start(kind, decode::string(item, "server_label")));
     }
 
-    fn take_usage(&mut self, value: &Value, out: &mut Vec<AdapterEvent>) {
+    fn take_usage(&mut self, response: &Value, out: &mut Vec<AdapterEvent>) {
+        self.track.tier(decode::string(response, "service_tier"), out);
+        let value = &response["usage"];
         let (input, output) = (decode::count(value, "input_tokens"), decode::count(value, "output_tokens"));
         if input.is_none() && output.is_none() {
             return;
@@ -107,6 +109,8 @@ impl Responses {
         let cached = cache_read.saturating_add(cache_write_5m);
         let output = output.unwrap_or(0);
         let reasoning = decode::count(&value["output_tokens_details"], "reasoning_tokens").unwrap_or(0);
+        let items = response["output"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let searches = items.iter().filter(|item| is_search(item)).count();
         let usage = Usage {
             input: self.track.rest(input.unwrap_or(0), cached, out),
             cache_read,
@@ -114,10 +118,15 @@ impl Responses {
             cache_write_1h: 0,
             output,
             reasoning: reasoning.min(output),
-            ..Usage::default()
+            web_searches: u64::try_from(searches).unwrap_or(u64::MAX),
         };
         self.track.usage(usage, true, out);
     }
+}
+
+/// Whether an item is a search that is billed by itself; opening a page it found is not.
+fn is_search(item: &Value) -> bool {
+    item["type"] == "web_search_call" && matches!(item["action"]["type"].as_str(), None | Some("search"))
 }
 
 /// Event types that are known and say nothing new: what they repeat comes in deltas or at the end.
@@ -190,5 +199,21 @@ mod tests {
             "input_tokens_details":{"cached_tokens":4},"output_tokens":5}}}"#]);
         assert!(events.iter().any(|e| matches!(e, AdapterEvent::Warning(_))));
         assert!(events.iter().any(|e| matches!(e, AdapterEvent::Usage { usage, .. } if usage.input == 0)));
+    }
+
+    #[test]
+    fn searches_are_counted_and_opened_pages_are_not() {
+        let frame = r#"{"type":"response.completed","response":{"id":"r","model":"gpt-5","service_tier":"flex",
+            "usage":{"input_tokens":10,"output_tokens":5},"output":[
+            {"type":"web_search_call","id":"a","action":{"type":"search","query":"q"}},
+            {"type":"web_search_call","id":"b","action":{"type":"open_page","url":"u"}},
+            {"type":"web_search_call","id":"c"}]}}"#;
+        let events = run(&[frame]);
+        let searches = events.iter().find_map(|event| match event {
+            AdapterEvent::Usage { usage, .. } => Some(usage.web_searches),
+            _ => None,
+        });
+        assert_eq!(searches, Some(2));
+        assert!(events.contains(&AdapterEvent::ServiceTier("flex".into())));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Starts nothing and reserves nothing. A daemon that cannot answer is the same as none.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use llmctl_proto::admission::{FactsQuery, RateLimit, SharedFacts};
 use llmctl_proto::config::Config;
@@ -12,9 +12,12 @@ use llmctl_proto::time::UnixMs;
 use super::decision::Decision;
 use super::facts::{Facts, Known};
 use super::request::Request;
-use super::{gather, preview, route};
+use super::{RouteError, gather, preview, route};
 use crate::error::CliError;
 use crate::link::Client;
+
+/// A daemon that does not tell what it knows within this time is not waited for.
+const FACTS_WAIT: Duration = Duration::from_secs(1);
 
 /// A decision with what it rests on.
 #[derive(Debug)]
@@ -51,10 +54,18 @@ pub async fn decide(
         None => None,
     };
     let facts = gather::facts(&known, config, shared, UnixMs::now());
-    let begun = Instant::now();
-    let decision = route(request, config, &facts).map_err(|error| preview::unknown(&error))?;
-    let decided_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let (decision, decided_us) = timed(config, request, &facts).map_err(|error| preview::unknown(&error))?;
     Ok(Decided { decision, known, facts, decided_us })
+}
+
+/// Decides on facts, and says how many microseconds that took.
+///
+/// # Errors
+/// The name of an agent, tool, model or policy that is not known.
+pub fn timed(config: &Config, request: &Request, facts: &Facts) -> Result<(Decision, u64), RouteError> {
+    let begun = Instant::now();
+    let decision = route(request, config, facts)?;
+    Ok((decision, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)))
 }
 
 /// What the daemon is asked before a request is routed.
@@ -73,12 +84,14 @@ pub fn query(config: &Config, request: &Request) -> FactsQuery {
 pub fn rates(config: &Config) -> Vec<RateLimit> {
     let limits = &config.rate_limiting;
     let mut rates: Vec<RateLimit> = Vec::new();
-    for key in limits.max_requests_per_minute.keys().chain(limits.max_requests_per_hour.keys()) {
+    let (minute, hour) = (limits.max_requests_per_minute.keys(), limits.max_requests_per_hour.keys());
+    for key in minute.chain(hour).chain(limits.max_tokens_per_minute.keys()) {
         if !rates.iter().any(|rate| rate.key == *key) {
             rates.push(RateLimit {
                 key: key.clone(),
                 per_minute: limits.max_requests_per_minute.get(key).copied(),
                 per_hour: limits.max_requests_per_hour.get(key).copied(),
+                tokens_per_minute: limits.max_tokens_per_minute.get(key).copied(),
             });
         }
     }
@@ -88,6 +101,6 @@ pub fn rates(config: &Config) -> Vec<RateLimit> {
 /// What a daemon knows; none when it cannot say.
 pub async fn shared_facts(client: &mut Client, query: &FactsQuery) -> Option<SharedFacts> {
     let request = GetSharedFactsRequest { query: serde_json::to_string(query).ok()? };
-    let answer = client.get_shared_facts(request).await.ok()?.into_inner();
-    serde_json::from_str(&answer.facts).ok()
+    let answer = tokio::time::timeout(FACTS_WAIT, client.get_shared_facts(request)).await.ok()?.ok()?;
+    serde_json::from_str(&answer.into_inner().facts).ok()
 }

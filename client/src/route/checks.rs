@@ -292,14 +292,12 @@ fn counts(window: &FullWindow, draft: &Draft) -> bool {
 }
 
 fn full(window: &FullWindow) -> Reason {
-    Reason {
-        code: "rate_limited".to_owned(),
-        text: format!(
-            "{} has had {} of {} starts in one {}",
-            window.key, window.count, window.limit, window.window
-        ),
-        until: Some(window.until),
-    }
+    let FullWindow { key, count, limit, .. } = window;
+    let text = match window.window.strip_suffix("_tokens") {
+        Some(length) => format!("{key} has used {count} of {limit} tokens in one {length}"),
+        None => format!("{key} has had {count} of {limit} starts in one {}", window.window),
+    };
+    Reason { code: "rate_limited".to_owned(), text, until: Some(window.until) }
 }
 
 fn unspent(budget: &Budget) -> BudgetStatus {

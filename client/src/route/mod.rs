@@ -11,7 +11,6 @@ mod estimate;
 pub mod facts;
 pub mod gather;
 mod glob;
-pub mod load;
 mod login;
 mod names;
 pub mod preview;

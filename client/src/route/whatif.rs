@@ -164,13 +164,25 @@ impl Again<'_> {
             .then(|| Reason::new("over_budget", "would pass the operation budget"))
     }
 
-    /// How far a reason gives way. Whoever waited for a window then would wait again.
+    /// How far a reason gives way. Whoever waited as long as it takes then would do so again.
     fn level(&self, reason: &Reason) -> Option<u8> {
+        let too_long = self.is_longer(reason, self.policy);
+        softness(reason).filter(|_| reason.code != "rate_limited" || !too_long || self.was_patient())
+    }
+
+    /// Whether a window opens only after a policy's patience ends.
+    fn is_longer(&self, reason: &Reason, policy: &Policy) -> bool {
+        let wait_ms = policy.fallback.max_wait_s.saturating_mul(1_000);
+        reason.until.is_none_or(|until| until.since(self.past.at) > wait_ms)
+    }
+
+    /// Whether the operation waited longer then than its policy asks for, which only its user can have wanted.
+    fn was_patient(&self) -> bool {
+        let then = self.past.decision.policy.as_deref();
+        let Ok((_, policy)) = self.config.policy(then, None) else { return false };
         let selected = self.past.decision.candidates.iter().find(|c| c.verdict == Verdict::Selected);
-        let waited = selected.is_some_and(|c| c.reasons.iter().any(|reason| reason.code == "rate_limited"));
-        let wait_ms = self.policy.fallback.max_wait_s.saturating_mul(1_000);
-        let too_long = reason.until.is_none_or(|until| until.since(self.past.at) > wait_ms);
-        softness(reason).filter(|_| reason.code != "rate_limited" || waited || !too_long)
+        let mut reasons = selected.into_iter().flat_map(|c| &c.reasons);
+        reasons.any(|reason| reason.code == "rate_limited" && self.is_longer(reason, &policy))
     }
 
     /// Whether the prompt counts as small under this policy.

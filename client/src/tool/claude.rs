@@ -26,6 +26,7 @@ pub struct ClaudeStream {
     open: Vec<Message>,
     streamed: VecDeque<Streamed>,
     unnamed: u64,
+    service_tier: Option<String>,
     /// What a `<synthetic>` message said and the error name beside it.
     refusal: Option<(String, String)>,
 }
@@ -122,6 +123,7 @@ impl ClaudeStream {
         let id = self.name(message);
         let mut usage = Usage::default();
         raise(&mut usage, &message["usage"]);
+        self.tier(&message["usage"], out);
         // A message without an end (the stream broke and was retried) makes room for the next of its thread.
         self.open.retain(|open| open.parent.as_deref() != parent);
         if self.open.len() == MAX_OPEN {
@@ -180,6 +182,7 @@ impl ClaudeStream {
         if !usage_known && message["usage"].is_object() {
             let mut usage = Usage::default();
             raise(&mut usage, &message["usage"]);
+            self.tier(&message["usage"], out);
             let model = message["model"].as_str().map(|name| short(name, 256));
             let complete = message["stop_reason"].is_string();
             out.push(AdapterEvent::Usage { model, message_id: id, usage, complete });
@@ -188,7 +191,7 @@ impl ClaudeStream {
 
     fn result(&mut self, frame: &Value, out: &mut Vec<AdapterEvent>) {
         self.base.init(None, frame["session_id"].as_str(), out);
-        let totals = self.totals(frame, out);
+        let totals = self.totals(frame);
         if let Some(cost) = PicoUsd::from_json(&frame["total_cost_usd"]) {
             let known_basis = !totals.is_empty() && totals.iter().all(|row| row.known_basis);
             out.push(AdapterEvent::CostReported { pico_usd: cost.0, known_basis });
@@ -202,7 +205,7 @@ impl ClaudeStream {
     }
 
     /// The closing account, without rows of no tokens; an older version has only the sum.
-    fn totals(&mut self, frame: &Value, out: &mut Vec<AdapterEvent>) -> Vec<ModelTotal> {
+    fn totals(&self, frame: &Value) -> Vec<ModelTotal> {
         let estimated = frame["terminal_reason"] == "aborted_streaming";
         let Some(rows) = frame["modelUsage"].as_object() else {
             let mut usage = Usage::default();
@@ -218,12 +221,6 @@ impl ClaudeStream {
             };
             return if usage.is_zero() { Vec::new() } else { vec![row] };
         };
-        let searches: u64 = rows.values().filter_map(|row| count(&row["webSearchRequests"])).sum();
-        if searches > 0 {
-            let text =
-                format!("{searches} web searches of the provider are billed and not in the computed cost");
-            self.base.warn(text, out);
-        }
         let row = |(model, row): (&String, &Value)| ModelTotal {
             model: short(model, 256),
             provider: row["provider"].as_str().map(|name| short(name, 64)),
@@ -263,6 +260,15 @@ impl ClaudeStream {
         let words = format!("{message} {name} {}", frame["api_error_type"].as_str().unwrap_or_default());
         let class = classify::class_of(http_status, &words).unwrap_or(ErrorClass::ExitCode);
         Final { http_status, ..Final::of(Outcome::Failed { class, message: message.to_owned() }) }
+    }
+
+    /// Reports the service tier, when it is another than before.
+    fn tier(&mut self, usage: &Value, out: &mut Vec<AdapterEvent>) {
+        let said = usage["service_tier"].as_str().filter(|tier| !tier.is_empty());
+        if let Some(tier) = said.filter(|tier| self.service_tier.as_deref() != Some(*tier)) {
+            self.service_tier = Some(short(tier, 64));
+            out.extend(self.service_tier.clone().map(AdapterEvent::ServiceTier));
+        }
     }
 
     fn name(&mut self, message: &Value) -> String {
@@ -307,6 +313,7 @@ fn raise(usage: &mut Usage, said: &Value) {
     raise(&mut usage.output, &said["output_tokens"]);
     raise(&mut usage.reasoning, &said["output_tokens_details"]["thinking_tokens"]);
     usage.reasoning = usage.reasoning.min(usage.output);
+    raise(&mut usage.web_searches, &said["server_tool_use"]["web_search_requests"]);
     raise(&mut usage.cache_write_5m, &said["cache_creation"]["ephemeral_5m_input_tokens"]);
     raise(&mut usage.cache_write_1h, &said["cache_creation"]["ephemeral_1h_input_tokens"]);
     // A write of which only the sum is known counts as one for five minutes.
@@ -325,6 +332,6 @@ fn row_usage(row: &Value) -> Usage {
         cache_write_1h: hour,
         output: of("outputTokens"),
         reasoning: of("thinkingTokens").min(of("outputTokens")),
-        ..Usage::default()
+        web_searches: of("webSearchRequests"),
     }
 }

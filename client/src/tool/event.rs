@@ -32,6 +32,8 @@ pub enum AdapterEvent {
         /// The message is finished: this is its last word.
         complete: bool,
     },
+    /// The service tier under which a request was served, as the provider reports it; it decides the price.
+    ServiceTier(String),
     /// The closing account by model; it replaces all `Usage` before it.
     ModelTotals(Vec<ModelTotal>),
     /// Money as the tool counts it, in pico-dollars, for the whole run so far.

@@ -238,7 +238,7 @@ pub(super) fn status(value: &Value) -> Option<u16> {
 }
 
 /// Cuts at a character boundary and makes control characters blanks, so that a sentence stays one line.
-pub(super) fn short(text: &str, max: usize) -> String {
+pub(crate) fn short(text: &str, max: usize) -> String {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;

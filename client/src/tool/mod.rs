@@ -25,6 +25,7 @@ pub use template::{Placeholder, Template, TemplateError, TemplateValues};
 pub use text::TextStream;
 
 use frame::Base;
+pub(crate) use frame::short;
 
 /// How a tool's process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

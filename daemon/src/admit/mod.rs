@@ -26,6 +26,7 @@ use llmctl_proto::admission::{Admission, Effect, Place, Refusal, Submission};
 use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::{CostRecorded, CostWarning};
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::ledger::{Cell, cost_of};
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::time::UnixMs;
 
@@ -135,18 +136,34 @@ impl Core {
         effects
     }
 
-    /// Counts what was recorded before this daemon: sums of the last 62 days and starts of the last hour. Attempts
-    /// that are known already are skipped, so the ledger may be read twice.
+    /// Counts what was recorded before this daemon, as sums of quarters of an hour.
+    pub fn restore_sums<'a>(&mut self, cells: impl IntoIterator<Item = &'a Cell>, now: UnixMs) {
+        for cell in cells {
+            self.sums.add_cell(cell, now);
+        }
+    }
+
+    /// Learns from recent attempts, which the sums hold already, who has started and what is recorded; a record that
+    /// comes again is then known.
     pub fn restore<'a>(&mut self, records: impl IntoIterator<Item = &'a CostRecorded>, now: UnixMs) {
         for record in records {
-            if !self.settled.note(&record.operation_id, record.attempt, sums::cost_of(record)) {
+            if !self.settled.note(&record.operation_id, record.attempt, cost_of(record)) {
                 continue;
             }
-            self.sums.add(record, now);
             let model = record.rows.first().map(|row| row.model.as_str()).filter(|model| !model.is_empty());
             for key in rates::keys(&record.tool, record.provider.as_deref(), model) {
                 self.rates.note(key, record.started_at, now);
             }
+            self.note_tokens(record, now);
+        }
+    }
+
+    /// Counts what an attempt used against the limits of a minute.
+    fn note_tokens(&mut self, record: &CostRecorded, now: UnixMs) {
+        let tokens = record.rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.tokens.total()));
+        let model = record.rows.first().map(|row| row.model.as_str()).filter(|model| !model.is_empty());
+        for key in rates::keys(&record.tool, record.provider.as_deref(), model) {
+            self.rates.note_tokens(key, tokens, record.recorded_at, now);
         }
     }
 

@@ -6,12 +6,13 @@
 use llmctl_proto::admission::{Effect, Refusal};
 use llmctl_proto::event::CostRecorded;
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::ledger::cost_of;
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::time::UnixMs;
 
 use super::budgets::Against;
 use super::purse::Purse;
-use super::{Core, Entry, LimitError, Phase, sums};
+use super::{Core, Entry, LimitError, Phase};
 
 /// An extension asks for this share of the first reservation.
 const EXTENSION_SHARE: i64 = 2;
@@ -44,11 +45,12 @@ impl Core {
     /// The same attempt counts once.
     pub fn on_recorded(&mut self, record: &CostRecorded, now: UnixMs) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let (id, cost) = (&record.operation_id, sums::cost_of(record).0);
+        let (id, cost) = (&record.operation_id, cost_of(record).0);
         if !self.settled.note(id, record.attempt, PicoUsd(cost)) {
             return effects;
         }
         self.sums.add(record, now);
+        self.note_tokens(record, now);
         let Some(attempt) = self.entries.get(id).map(|entry| entry.submission.attempt) else {
             // Nobody reserved it: whoever runs may now be beyond a limit.
             self.stop_overrun(None, now, &mut effects);

@@ -1,4 +1,4 @@
-//! Starts in sliding windows of a minute and an hour.
+//! Starts in sliding windows of a minute and an hour, and tokens in one of a minute.
 //!
 //! Every start counts for its tool, provider and model, whether a limit is known or not, so that a limit that
 //! comes with a later submission sees what went before. Limits: `MAX_KEYS` keys (beyond it the one idle longest
@@ -31,6 +31,7 @@ struct Window {
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     starts: HashMap<String, VecDeque<UnixMs>>,
+    tokens: HashMap<String, VecDeque<(UnixMs, u64)>>,
 }
 
 /// Starts that are foreseen for operations further ahead in the queue.
@@ -90,6 +91,48 @@ impl Rates {
         starts.insert(place, at);
     }
 
+    /// Counts the tokens of an attempt that has ended.
+    pub(super) fn note_tokens(&mut self, key: String, tokens: u64, at: UnixMs, now: UnixMs) {
+        let inside = |at: &UnixMs| now.since(*at) < MINUTE_MS as u64;
+        if tokens == 0 || !inside(&at) {
+            return;
+        }
+        if self.tokens.len() >= MAX_KEYS && !self.tokens.contains_key(&key) {
+            self.tokens.retain(|_, used| used.back().is_some_and(|(at, _)| inside(at)));
+            if self.tokens.len() >= MAX_KEYS {
+                return;
+            }
+        }
+        let used = self.tokens.entry(key).or_default();
+        while used.front().is_some_and(|(at, _)| !inside(at)) {
+            used.pop_front();
+        }
+        let full = used.len() >= MAX_STARTS;
+        match used.back_mut() {
+            // Beyond the limit on memory the newest carries the rest, which can only hold back longer.
+            Some((last, sum)) if full => {
+                (*last, *sum) = (at, sum.saturating_add(tokens));
+            }
+            _ => used.push_back((at, tokens)),
+        }
+    }
+
+    /// Tokens of the last minute, and when they are below the limit again; none while they are.
+    fn spent_tokens(&self, key: &str, limit: u64, now: UnixMs) -> Option<(u64, UnixMs)> {
+        let used = self.tokens.get(key).map(VecDeque::iter).into_iter().flatten();
+        let inside: Vec<_> = used.filter(|(at, _)| now.since(*at) < MINUTE_MS as u64).collect();
+        let sum = inside.iter().fold(0_u64, |sum, (_, tokens)| sum.saturating_add(*tokens));
+        let mut left = sum;
+        if limit == 0 {
+            return Some((sum, NEVER));
+        }
+        let gone = inside.iter().find(|(_, tokens)| {
+            left = left.saturating_sub(*tokens);
+            left < limit
+        });
+        gone.filter(|_| sum >= limit).map(|(at, _)| (sum, UnixMs(at.0.saturating_add(MINUTE_MS))))
+    }
+
     /// The window that holds an operation back longest, were it to start now behind those foreseen.
     pub(super) fn blocks(
         &self,
@@ -100,8 +143,9 @@ impl Rates {
         let mut worst: Option<(&String, UnixMs)> = None;
         for rate in submission.rates.iter().filter(|rate| applies(rate, submission)) {
             let ahead = foreseen.starts.get(&rate.key).map_or(&[][..], Vec::as_slice);
-            for window in windows(rate) {
-                let Some(until) = self.opens(&rate.key, window, ahead, now) else { continue };
+            let tokens = rate.tokens_per_minute.and_then(|limit| self.spent_tokens(&rate.key, limit, now));
+            let starts = windows(rate).filter_map(|window| self.opens(&rate.key, window, ahead, now));
+            for until in starts.chain(tokens.map(|(_, until)| until)) {
                 if worst.is_none_or(|(_, known)| until > known) {
                     worst = Some((&rate.key, until));
                 }
@@ -119,12 +163,20 @@ impl Rates {
                     let length = UnixMs(now.0.saturating_add(window.length_ms));
                     full.push(FullWindow {
                         key: rate.key.clone(),
-                        count: self.count(&rate.key, window, now) as u32,
+                        count: self.count(&rate.key, window, now) as u64,
                         window: window.name.to_owned(),
-                        limit: window.limit as u32,
+                        limit: window.limit as u64,
                         until: if until == NEVER { length } else { until },
                     });
                 }
+            }
+            let limit = rate.tokens_per_minute;
+            if let Some((limit, (count, until))) =
+                limit.and_then(|limit| Some((limit, self.spent_tokens(&rate.key, limit, now)?)))
+            {
+                let until = if until == NEVER { UnixMs(now.0.saturating_add(MINUTE_MS)) } else { until };
+                let window = "minute_tokens".to_owned();
+                full.push(FullWindow { key: rate.key.clone(), count, window, limit, until });
             }
         }
         full
@@ -181,7 +233,7 @@ mod tests {
     use super::*;
 
     fn limit(per_minute: Option<u32>, per_hour: Option<u32>) -> [RateLimit; 1] {
-        [RateLimit { key: "cursor".into(), per_minute, per_hour }]
+        [RateLimit { key: "cursor".into(), per_minute, per_hour, tokens_per_minute: None }]
     }
 
     #[test]
@@ -200,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_a_minute_hold_the_next_back() {
+        let mut rates = Rates::default();
+        for (at, tokens) in [(0, 600), (10_000, 300), (20_000, 200)] {
+            rates.note_tokens("cursor".into(), tokens, UnixMs(at), UnixMs(at));
+        }
+        let limit = |tokens| {
+            let tokens_per_minute = Some(tokens);
+            [RateLimit { key: "cursor".into(), per_minute: None, per_hour: None, tokens_per_minute }]
+        };
+        let until =
+            |tokens, now| rates.full(&limit(tokens), UnixMs(now)).first().map(|w| (w.count, w.until.0));
+        assert_eq!(until(1_101, 20_000), None);
+        assert_eq!(until(1_100, 20_000), Some((1_100, 60_000)));
+        assert_eq!(until(500, 20_000), Some((1_100, 70_000)));
+        assert_eq!(until(200, 20_000), Some((1_100, 80_000)));
+        assert_eq!(until(600, 60_000), None);
+        assert_eq!(until(0, 20_000), Some((1_100, 80_000)));
+    }
+
+    #[test]
     fn memory_has_an_end() {
         let mut rates = Rates::default();
         for n in 0..1_000 {
@@ -211,9 +283,14 @@ mod tests {
         }
         assert_eq!(rates.starts["k999"].len(), MAX_STARTS);
         let full = rates.full(
-            &[RateLimit { key: "k999".into(), per_minute: Some(9_000), per_hour: None }],
+            &[RateLimit {
+                key: "k999".into(),
+                per_minute: Some(9_000),
+                per_hour: None,
+                tokens_per_minute: None,
+            }],
             UnixMs(11_000),
         );
-        assert_eq!(full[0].limit, MAX_STARTS as u32);
+        assert_eq!(full[0].limit, MAX_STARTS as u64);
     }
 }

@@ -9,8 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use llmctl_proto::config::BudgetScope;
 use llmctl_proto::event::CostRecorded;
-use llmctl_proto::ledger::BUCKET_MS;
-use llmctl_proto::money::PicoUsd;
+use llmctl_proto::ledger::{BUCKET_MS, Cell, shares};
 use llmctl_proto::time::UnixMs;
 
 use super::purse::{SCOPES, slot};
@@ -36,17 +35,6 @@ pub(super) struct Sums {
     /// Cells of all series but that of everything, and how many series there are.
     cells: usize,
     series: usize,
-}
-
-/// What a record's known rows come to, in pico-dollars; the rounded figure where it has no rows.
-pub(super) fn cost_of(record: &CostRecorded) -> PicoUsd {
-    if record.rows.is_empty() {
-        let nano = record.cost_nano_usd.unwrap_or(0).max(0);
-        return PicoUsd::from_nano(nano).unwrap_or(PicoUsd(i64::MAX));
-    }
-    let sum: i128 =
-        record.rows.iter().filter_map(|row| row.cost_pico_usd).map(|c| i128::from(c.0.max(0))).sum();
-    PicoUsd(i64::try_from(sum).unwrap_or(i64::MAX))
 }
 
 impl Series {
@@ -83,28 +71,23 @@ impl Sums {
         if bucket < oldest {
             return;
         }
-        let cost = cost_of(record).0;
-        self.all.add(bucket, cost);
+        for share in shares(record) {
+            self.add_to(share.scope, share.value, bucket, share.pico);
+        }
         self.all.forget(oldest);
-        let whole = [
-            (BudgetScope::Project, record.project.as_deref()),
-            (BudgetScope::Agent, record.agent.as_deref()),
-            (BudgetScope::Tool, Some(record.tool.as_str())),
-        ];
-        for (scope, value) in whole {
-            self.add_to(scope, value, bucket, cost);
-        }
-        if record.rows.is_empty() {
-            self.add_to(BudgetScope::Provider, record.provider.as_deref(), bucket, cost);
-        }
-        for row in &record.rows {
-            let Some(cost) = row.cost_pico_usd.map(|cost| cost.0.max(0)) else { continue };
-            self.add_to(BudgetScope::Model, Some(row.model.as_str()), bucket, cost);
-            let provider = row.provider.as_deref().or(record.provider.as_deref());
-            self.add_to(BudgetScope::Provider, provider, bucket, cost);
-        }
         if self.series > MAX_SERIES || self.cells > MAX_CELLS {
             self.shrink(oldest);
+        }
+    }
+
+    /// Adds a sum that was kept of a quarter.
+    pub(super) fn add_cell(&mut self, cell: &Cell, now: UnixMs) {
+        let oldest = oldest(now);
+        if cell.bucket >= oldest {
+            self.add_to(cell.scope, &cell.value, cell.bucket, cell.pico);
+            if self.series > MAX_SERIES || self.cells > MAX_CELLS {
+                self.shrink(oldest);
+            }
         }
     }
 
@@ -120,8 +103,9 @@ impl Sums {
         slot(scope).into_iter().flat_map(|slot| self.by[slot].keys().map(String::as_str))
     }
 
-    fn add_to(&mut self, scope: BudgetScope, value: Option<&str>, bucket: i64, cost: i64) {
-        let (Some(value), Some(slot)) = (value.filter(|value| !value.is_empty()), slot(scope)) else {
+    fn add_to(&mut self, scope: BudgetScope, value: &str, bucket: i64, cost: i64) {
+        let Some(slot) = slot(scope) else {
+            self.all.add(bucket, cost);
             return;
         };
         let values = &mut self.by[slot];

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use llmctl_proto::admission::{Admission, FactsQuery, QueueRow, Refusal, SharedFacts, Submission};
-use llmctl_proto::config::Concurrency;
+use llmctl_proto::config::{Budget, Concurrency};
 use llmctl_proto::event::Event;
 use llmctl_proto::ids::{Cursor, Epoch, OperationId, ResolveError};
 use llmctl_proto::state::{Operation, Totals};
@@ -143,7 +143,18 @@ pub(crate) enum Message {
     Queue { reply: oneshot::Sender<Vec<QueueRow>> },
     ChangeQueue { id: OperationId, priority: Option<i32>, held: Option<bool>, reply: oneshot::Sender<bool> },
     SetBudget { id: OperationId, limit: Option<i64>, reply: oneshot::Sender<Result<bool, Box<Refusal>>> },
-    SetLimits { limits: Box<Concurrency> },
+    SetRules { rules: Box<Rules> },
+}
+
+/// What the hub takes from the configuration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    /// How many operations run at once.
+    pub concurrency: Concurrency,
+    /// Budgets of the default policy, for whoever watches; those that bind come with each submission.
+    pub budgets: Vec<Budget>,
+    /// IANA name of the zone in which the days of the shown sums begin; empty: UTC.
+    pub timezone: String,
 }
 
 /// Why the hub gave no answer.
@@ -175,12 +186,12 @@ impl std::fmt::Debug for Message {
 
 impl Hub {
     /// Starts the hub on what the store recovered.
-    pub fn spawn(recovered: Recovered, store: Store, limits: Concurrency, tracker: &TaskTracker) -> Self {
+    pub fn spawn(recovered: Recovered, store: Store, rules: Rules, tracker: &TaskTracker) -> Self {
         let (tx, rx) = mpsc::channel(INBOX);
         let (frames, _) = broadcast::channel(BROADCAST);
         let epoch = Epoch(draw_epoch());
         let stats = Arc::new(HubStats::default());
-        let task = task::HubTask::new(epoch, recovered, store, limits, frames.clone(), Arc::clone(&stats));
+        let task = task::HubTask::new(epoch, recovered, store, rules, frames.clone(), Arc::clone(&stats));
         tracker.spawn(task.run(rx));
         Self { tx, epoch, stats, frames }
     }
@@ -328,12 +339,12 @@ impl Hub {
         self.ask(|reply| Message::SetBudget { id, limit, reply }).await
     }
 
-    /// Puts other limits of concurrency in force.
+    /// Puts other rules in force.
     ///
     /// # Errors
     /// The daemon is stopping.
-    pub async fn set_limits(&self, limits: Concurrency) -> Answer<()> {
-        let message = Message::SetLimits { limits: Box::new(limits) };
+    pub async fn set_rules(&self, rules: Rules) -> Answer<()> {
+        let message = Message::SetRules { rules: Box::new(rules) };
         self.tx.send(message).await.map_err(|_| HubError::Stopping)
     }
 

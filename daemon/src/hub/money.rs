@@ -5,14 +5,15 @@
 use std::collections::HashMap;
 
 use llmctl_proto::admission::{Admission, Effect, FactsQuery, QueueRow, Refusal, SharedFacts, Submission};
-use llmctl_proto::config::Concurrency;
-use llmctl_proto::event::{BudgetAction, BudgetRefused, CostRecorded, CostUpdate, Event};
+use llmctl_proto::event::{BudgetAction, BudgetRefused, CostUpdate, Event};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::state::{Operation, State};
 use llmctl_proto::time::UnixMs;
 
+use super::Rules;
 use crate::admit::{Core, LimitError};
+use crate::store::Recovered;
 
 /// Between two `cost.update`.
 const UPDATE_MS: i64 = 1_000;
@@ -34,6 +35,7 @@ pub(super) enum Act {
 /// Places and money.
 pub(super) struct Money {
     core: Core,
+    rules: Rules,
     /// What of an operation's cost is in the ledger already, in nano-dollars.
     recorded: HashMap<OperationId, i64>,
     /// Everything ever recorded.
@@ -43,15 +45,20 @@ pub(super) struct Money {
 }
 
 impl Money {
-    pub(super) fn new(limits: Concurrency, records: &[CostRecorded], total: i128, running: &State) -> Self {
+    pub(super) fn new(rules: Rules, recovered: &Recovered, running: &State) -> Self {
         let now = UnixMs::now();
-        let mut core = Core::new(limits);
-        core.restore(records.iter(), now);
+        let mut core = Core::new(rules.concurrency.clone());
+        core.restore_sums(&recovered.sums, now);
+        core.restore(recovered.ledger.iter(), now);
+        for (at, warning) in &recovered.warnings {
+            core.restore_warning(warning, *at);
+        }
         for operation in running.operations.values().filter(|operation| runs(operation)) {
             // Its runner will say more when it comes back; until then its money stays set aside.
             let _ = core.submit(as_it_was(operation), now);
         }
-        Self { core, recorded: HashMap::new(), total, updated_at: UnixMs(0), moved: false }
+        let total = recovered.ledger_total;
+        Self { core, rules, recorded: HashMap::new(), total, updated_at: UnixMs(0), moved: false }
     }
 
     /// Takes a submission in.
@@ -130,15 +137,17 @@ impl Money {
     }
 
     fn update(&self, now: UnixMs) -> CostUpdate {
-        let sums = self.core.totals(now, "UTC");
+        let timezone = if self.rules.timezone.is_empty() { "UTC" } else { &self.rules.timezone };
+        let sums = self.core.totals(now, timezone);
+        let query = FactsQuery { budgets: self.rules.budgets.clone(), ..FactsQuery::default() };
         CostUpdate {
             today_nano_usd: sums.day.nano(),
             month_nano_usd: sums.month.nano(),
             total_nano_usd: PicoUsd::from_sum(self.total).unwrap_or(PicoUsd(i64::MAX)).nano(),
             reserved_nano_usd: sums.reserved.nano(),
             live_nano_usd: sums.live.nano(),
-            timezone: "UTC".to_owned(),
-            budgets: Vec::new(),
+            timezone: timezone.to_owned(),
+            budgets: self.core.facts(&query, now).budgets,
         }
     }
 
@@ -177,9 +186,11 @@ impl Money {
         }
     }
 
-    /// Puts other limits of concurrency in force.
-    pub(super) fn set_limits(&mut self, limits: Concurrency) -> Vec<Act> {
-        let effects = self.core.set_limits(limits, UnixMs::now());
+    /// Puts other rules in force.
+    pub(super) fn set_rules(&mut self, rules: Rules) -> Vec<Act> {
+        let effects = self.core.set_limits(rules.concurrency.clone(), UnixMs::now());
+        self.rules = rules;
+        self.moved = true;
         Self::acts(effects)
     }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::{Envelope, Event};
 use llmctl_proto::ids::{Cursor, Epoch, OperationId, resolve};
 use llmctl_proto::state::{ENDED_IN_SNAPSHOT, Operation, State};
@@ -13,10 +12,11 @@ use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::Rules;
 use super::money::{Act, Money};
 use super::ring::Ring;
 use super::{Before, Condition, Directive, Frame, HubStats, Message, Publish, StopOrder, Subscription};
-use crate::store::{Fact, Recovered, Store};
+use crate::store::{Addition, Fact, Recovered, Store};
 
 pub(super) struct HubTask {
     epoch: Epoch,
@@ -64,12 +64,13 @@ impl HubTask {
         epoch: Epoch,
         recovered: Recovered,
         store: Store,
-        limits: Concurrency,
+        rules: Rules,
         frames: broadcast::Sender<Frame>,
         stats: Arc<HubStats>,
     ) -> Self {
-        let state = State::restore(recovered.operations, recovered.totals);
-        let money = Money::new(limits, &recovered.ledger, recovered.ledger_total, &state);
+        let mut recovered = recovered;
+        let state = State::restore(std::mem::take(&mut recovered.operations), recovered.totals);
+        let money = Money::new(rules, &recovered, &state);
         Self {
             epoch,
             next_seq: recovered.last_seq + 1,
@@ -203,8 +204,8 @@ impl HubTask {
                 }
                 Err(refusal) => drop(reply.send(Err(refusal))),
             },
-            Message::SetLimits { limits } => {
-                let acts = self.money.set_limits(*limits);
+            Message::SetRules { rules } => {
+                let acts = self.money.set_rules(*rules);
                 self.carry_out(acts);
             }
         }
@@ -317,15 +318,16 @@ impl HubTask {
             }));
             tx
         });
-        let record = match event {
-            Event::CostRecorded(record) => Some(Box::new(record.clone())),
+        let addition = match event {
+            Event::CostRecorded(record) => Some(Addition::Record(Box::new(record.clone()))),
+            Event::CostWarning(warning) => Some(Addition::Warning(Box::new(warning.clone()))),
             _ => None,
         };
         let fact = Fact {
             seq: cursor.seq,
             json,
             operation,
-            record,
+            addition,
             totals: self.state.totals,
             urgent,
             durable,

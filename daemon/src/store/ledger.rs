@@ -3,12 +3,14 @@
 //! A record goes in with the fact that brings it. An attempt has one record: the runner's own takes the place of
 //! what was last seen of it, and a second one of the runner's is the same read again.
 
-use llmctl_proto::event::CostRecorded;
+use llmctl_proto::event::{CostRecorded, CostWarning};
 use llmctl_proto::ledger::LAST_SEEN;
 use llmctl_proto::time::UnixMs;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::LedgerQuery;
+use super::schema::BUDGET_MS;
+use super::sums::{self, SUMS};
 use super::tables::{META, OPERATIONS, OperationRow, absent, meta};
 
 /// Records by time, operation and attempt.
@@ -17,6 +19,10 @@ const LEDGER: TableDefinition<'_, (u64, &str, u32), &[u8]> = TableDefinition::ne
 const LEDGER_BY_ATTEMPT: TableDefinition<'_, (&str, u32), u64> = TableDefinition::new("ledger_by_attempt");
 /// Key of the sum in `META`, in pico-dollars.
 const TOTAL: &str = "ledger_pico_usd";
+/// Key of the warnings in `META`.
+const WARNINGS: &str = "budget_warnings";
+/// Warnings that are remembered: some levels of some hundred budgets.
+const MAX_WARNINGS: usize = 1_024;
 
 type Result<T> = std::result::Result<T, redb::Error>;
 
@@ -24,6 +30,7 @@ type Result<T> = std::result::Result<T, redb::Error>;
 pub(super) fn create(write: &WriteTransaction) -> Result<()> {
     write.open_table(LEDGER)?;
     write.open_table(LEDGER_BY_ATTEMPT)?;
+    write.open_table(SUMS)?;
     Ok(())
 }
 
@@ -43,6 +50,18 @@ pub(super) fn migrate(write: &WriteTransaction) -> Result<()> {
     records.iter().try_for_each(|record| add(write, record))
 }
 
+/// Adds the sums of quarters to a store that has none.
+pub(super) fn migrate_sums(write: &WriteTransaction) -> Result<()> {
+    let rows = write.open_table(LEDGER)?;
+    let mut cells = write.open_table(SUMS)?;
+    for entry in rows.range((key(UnixMs(UnixMs::now().0 - BUDGET_MS)), "", 0)..)? {
+        if let Some(record) = read(entry?.1.value()) {
+            sums::add(&mut cells, &record, 1)?;
+        }
+    }
+    Ok(())
+}
+
 /// Adds a record.
 pub(super) fn add(write: &WriteTransaction, record: &CostRecorded) -> Result<()> {
     let mut rows = write.open_table(LEDGER)?;
@@ -50,22 +69,47 @@ pub(super) fn add(write: &WriteTransaction, record: &CostRecorded) -> Result<()>
     let id = record.operation_id.as_str();
     let known = index.get((id, record.attempt))?.map(|at| at.value());
     let mut change = cost(record);
+    let mut cells = write.open_table(SUMS)?;
     if let Some(at) = known {
         let before = rows.get((at, id, record.attempt))?.and_then(|row| read(row.value()));
         if before.as_ref().is_some_and(|before| !is_last_seen(before)) {
             return Ok(());
         }
         change -= before.as_ref().map_or(0, cost);
+        if let Some(before) = &before {
+            sums::add(&mut cells, before, -1)?;
+        }
         rows.remove((at, id, record.attempt))?;
     }
     let at = key(record.recorded_at);
     let bytes = serde_json::to_vec(record).map_err(|e| redb::Error::Corrupted(e.to_string()))?;
     rows.insert((at, id, record.attempt), bytes.as_slice())?;
     index.insert((id, record.attempt), at)?;
+    sums::add(&mut cells, record, 1)?;
     let mut meta = write.open_table(META)?;
     let total = meta.get(TOTAL)?.and_then(|text| sum(text.value())).unwrap_or(0);
     meta.insert(TOTAL, (total + change).to_string().as_bytes())?;
     Ok(())
+}
+
+/// Remembers that a warning was given; the oldest make room.
+pub(super) fn note_warning(write: &WriteTransaction, warning: &CostWarning) -> Result<()> {
+    let mut meta = write.open_table(META)?;
+    let mut told: Vec<(UnixMs, CostWarning)> =
+        meta.get(WARNINGS)?.and_then(|text| serde_json::from_slice(text.value()).ok()).unwrap_or_default();
+    let now = UnixMs::now();
+    told.retain(|(at, _)| now.0 - at.0 < BUDGET_MS);
+    told.push((now, warning.clone()));
+    let surplus = told.len().saturating_sub(MAX_WARNINGS);
+    told.drain(..surplus);
+    let bytes = serde_json::to_vec(&told).map_err(|e| redb::Error::Corrupted(e.to_string()))?;
+    meta.insert(WARNINGS, bytes.as_slice())?;
+    Ok(())
+}
+
+/// Warnings that were given, oldest first.
+pub(super) fn warnings(read: &ReadTransaction) -> Result<Vec<(UnixMs, CostWarning)>> {
+    Ok(meta(read, WARNINGS)?.unwrap_or_default())
 }
 
 /// Everything ever recorded, in pico-dollars.

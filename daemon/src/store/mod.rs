@@ -6,6 +6,7 @@
 
 mod ledger;
 mod schema;
+mod sums;
 mod tables;
 mod thread;
 
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use llmctl_proto::event::CostRecorded;
+use llmctl_proto::event::{CostRecorded, CostWarning};
 use llmctl_proto::ids::OperationId;
+use llmctl_proto::ledger::Cell;
 use llmctl_proto::state::{Operation, Totals};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -90,14 +92,23 @@ pub struct Fact {
     pub operation: Option<(Arc<Operation>, u64)>,
     /// Sums after this fact.
     pub totals: Totals,
-    /// What it adds to the ledger.
-    pub record: Option<Box<CostRecorded>>,
+    /// What it adds beside itself.
+    pub addition: Option<Addition>,
     /// Commit at once.
     pub urgent: bool,
     /// Told the journal number when it is durable.
     pub durable: Option<watch::Sender<u64>>,
     /// Told when it is durable.
     pub done: Option<oneshot::Sender<()>>,
+}
+
+/// What a fact adds to another table.
+#[derive(Debug)]
+pub enum Addition {
+    /// A record of the ledger.
+    Record(Box<CostRecorded>),
+    /// A warning, so that the next daemon does not give it again.
+    Warning(Box<CostWarning>),
 }
 
 /// Which stored events a reader wants.
@@ -150,10 +161,14 @@ pub struct Recovered {
     pub totals: Totals,
     /// The last stored sequence number.
     pub last_seq: u64,
-    /// What the ledger holds of the last two months, oldest first.
+    /// What the ledger holds of the last two days, oldest first.
     pub ledger: Vec<CostRecorded>,
+    /// What it holds of the last two months, summed up.
+    pub sums: Vec<Cell>,
     /// Everything the ledger holds, in pico-dollars.
     pub ledger_total: i128,
+    /// Warnings of budgets that were given in the last two months, with their times.
+    pub warnings: Vec<(UnixMs, CostWarning)>,
     /// How the last daemon ended: `clean`, `crash` or `first`.
     pub previous_end: &'static str,
     /// The database was unreadable and was put aside; its content has to come from the journals again.

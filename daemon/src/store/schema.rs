@@ -8,22 +8,25 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
 
 use super::ledger;
+use super::sums;
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS};
 use super::{LedgerQuery, Recovered, StoreError};
 
 /// Schema that this version writes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Page cache; redb's own default of 1 GiB is not for a daemon.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
+/// How far back attempts are remembered one by one.
+const RECENT_MS: i64 = 2 * 86_400_000;
 /// How far back budgets look.
-const BUDGET_MS: i64 = 62 * 86_400_000;
+pub(super) const BUDGET_MS: i64 = 62 * 86_400_000;
 
 type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// Migration `n` brings schema `n + 1` to `n + 2`; all needed ones run in one transaction.
-const MIGRATIONS: [Migration; (SCHEMA_VERSION - 1) as usize] = [ledger::migrate];
+const MIGRATIONS: [Migration; (SCHEMA_VERSION - 1) as usize] = [ledger::migrate, ledger::migrate_sums];
 
 pub(super) fn open_file(path: &Path) -> Result<Database, redb::Error> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -106,7 +109,9 @@ fn prepare(database: &Database) -> Result<Prepared, redb::Error> {
         },
         rebuilt_from: None,
         ledger: Vec::new(),
+        sums: Vec::new(),
         ledger_total: 0,
+        warnings: Vec::new(),
     };
     drop(read);
     let mut write = database.begin_write()?;
@@ -120,20 +125,26 @@ fn prepare(database: &Database) -> Result<Prepared, redb::Error> {
         write.open_table(OPERATIONS)?;
         write.open_table(LIVE)?;
         ledger::create(&write)?;
+        sums::forget(&write, UnixMs::now().0 - BUDGET_MS)?;
         let mut meta = write.open_table(META)?;
         meta.insert("schema_version", SCHEMA_VERSION.to_string().as_bytes())?;
         meta.insert("clean_end", b"false".as_slice())?;
     }
     write.commit()?;
     let read = database.begin_read()?;
-    let recovered =
-        Recovered { ledger: recent_records(&read)?, ledger_total: ledger::total(&read)?, ..recovered };
+    let recovered = Recovered {
+        ledger: recent_records(&read)?,
+        sums: sums::cells(&read)?,
+        ledger_total: ledger::total(&read)?,
+        warnings: ledger::warnings(&read)?,
+        ..recovered
+    };
     Ok(Prepared::Ready(recovered))
 }
 
-/// What budgets of days and months are counted from: the sums alone, since the arithmetic is large.
+/// Attempts that may still be told again or count in a rate; without their arithmetic, which is large.
 fn recent_records(read: &ReadTransaction) -> Result<Vec<CostRecorded>, redb::Error> {
-    let from = UnixMs(UnixMs::now().0 - BUDGET_MS);
+    let from = UnixMs(UnixMs::now().0 - RECENT_MS);
     let mut query = LedgerQuery { from: Some(from), limit: 1_000, ..LedgerQuery::default() };
     let mut found = Vec::new();
     loop {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::ledger;
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS, OperationRow};
-use super::{Fact, GROUP_FACTS, GROUP_WAIT, Request, Retention, StoreError, StoreStats, schema};
+use super::{Addition, Fact, GROUP_FACTS, GROUP_WAIT, Request, Retention, StoreError, StoreStats, schema};
 
 /// First wait before a failed commit is tried again; doubles up to `RETRY_MAX`.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -179,8 +179,10 @@ impl Thread {
             let mut index = write.open_table(BY_OPERATION)?;
             let mut last: HashMap<&OperationId, (&Fact, u64)> = HashMap::new();
             for fact in &self.open {
-                if let Some(record) = &fact.record {
-                    ledger::add(&write, record)?;
+                match &fact.addition {
+                    Some(Addition::Record(record)) => ledger::add(&write, record)?,
+                    Some(Addition::Warning(warning)) => ledger::note_warning(&write, warning)?,
+                    None => {}
                 }
                 events.insert(fact.seq, fact.json.as_bytes())?;
                 if let Some((operation, client_seq)) = &fact.operation {

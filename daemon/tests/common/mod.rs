@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use llmctl_proto::config::Concurrency;
 use llmctl_proto::event::{
     Event, ExecutionCompleted, ExecutionOutput, ExecutionProgress, ExecutionStarted, Mode, Phase, PromptInfo,
     RunState, Spend, Stream,
@@ -20,7 +19,7 @@ use llmctl_proto::paths::Paths;
 use llmctl_proto::process::Identity;
 use llmctl_proto::time::UnixMs;
 use llmctld::adopt::{Adopter, Deps};
-use llmctld::hub::{Hub, Publish};
+use llmctld::hub::{Hub, Publish, Rules};
 use llmctld::operations::Operations;
 use llmctld::store::Store;
 use llmctld::web::{Gateway, WebDeps};
@@ -49,7 +48,7 @@ pub async fn stage() -> Stage {
     paths.ensure_state().expect("state");
     let (store, recovered, _) = Store::open(paths.database()).expect("store");
     let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    let hub = Hub::spawn(recovered, store.clone(), Concurrency::default(), &tracker);
+    let hub = Hub::spawn(recovered, store.clone(), Rules::default(), &tracker);
     let deps = Deps {
         hub: hub.clone(),
         store: store.clone(),

@@ -7,7 +7,9 @@ mod days;
 mod last_seen;
 pub mod report;
 mod row;
+mod share;
 
 pub use days::*;
 pub use last_seen::{LAST_SEEN, last_seen};
 pub use row::*;
+pub use share::{Cell, Share, cost_of, shares};

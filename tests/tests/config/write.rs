@@ -59,3 +59,18 @@ fn the_schema_is_json_schema() {
     let sections = schema["properties"].as_object().expect("sections");
     assert!(sections.contains_key("mcp_servers") && sections.contains_key("tasks") && sections.len() == 15);
 }
+
+#[test]
+fn the_examples_of_the_readme_are_valid() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("README.md");
+    let mut examples = 0;
+    for block in readme.split("```yaml\n").skip(1) {
+        let sandbox = Sandbox::new();
+        sandbox.configure("readme.yaml", block.split("```").next().unwrap_or_default());
+        let done = llmctl(&sandbox, &["config", "validate"]).expect_code(0);
+        assert!(done.stdout_text().contains("0 errors, 0 warnings"), "{}\n{block}", done.stdout_text());
+        examples += 1;
+    }
+    assert!(examples >= 2);
+}

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{print, records, span, zone};
 use crate::cli;
+use crate::cli_config::ConfigFlags;
 use crate::error::{Exit, Outcome};
 
 const HEAD: [&str; 25] = [
@@ -39,8 +40,8 @@ const HEAD: [&str; 25] = [
     "price_row",
 ];
 
-pub(super) async fn run(paths: &Paths, asked: &cli::Span, csv: bool) -> Outcome {
-    let zone = zone(paths, asked.timezone.as_deref())?;
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, asked: &cli::Span, csv: bool) -> Outcome {
+    let zone = zone(paths, flags, asked.timezone.as_deref())?;
     let span = span(asked, &zone, UnixMs::now())?;
     if csv {
         print(&csv_line(HEAD.iter().map(|name| (*name).to_owned())))?;

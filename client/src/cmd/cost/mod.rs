@@ -8,38 +8,39 @@ mod report;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use llmctl_proto::config::Overrides;
 use llmctl_proto::ledger::report::{Span, period_starts};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::time::UnixMs;
 
 use super::{print, println};
 use crate::cli;
+use crate::cli_config::ConfigFlags;
+use crate::config;
 use crate::error::{CliError, Outcome};
-use crate::execute::setup;
 
-pub(super) async fn run(paths: &Paths, args: cli::Cost) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: cli::Cost) -> Outcome {
     match args.verb {
         Some(cli::CostVerb::Explain { id, json }) => explain::run(paths, &id, json).await,
-        Some(cli::CostVerb::Export { csv, span, .. }) => export::run(paths, &span, csv).await,
-        None => report::run(paths, args).await,
+        Some(cli::CostVerb::Export { csv, span, .. }) => export::run(paths, flags, &span, csv).await,
+        None => report::run(paths, flags, args).await,
     }
 }
 
 /// The zone in which days begin: asked for, configured, or the system's.
-fn zone(paths: &Paths, asked: Option<&str>) -> Result<TimeZone, CliError> {
+fn zone(paths: &Paths, flags: &ConfigFlags, asked: Option<&str>) -> Result<TimeZone, CliError> {
     if let Some(name) = asked {
         return TimeZone::get(name).map_err(|_| {
             CliError::usage(format!("unknown time zone {name:?}")).hint("an IANA name, such as Europe/Zurich")
         });
     }
-    let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
-    let loaded = setup::load(paths, &cwd, &Overrides::default())?;
-    let configured = loaded.config.policies.get(&loaded.config.default_policy).map(|p| p.timezone.clone());
-    Ok(configured
-        .filter(|name| name != "UTC")
-        .and_then(|name| TimeZone::get(&name).ok())
-        .unwrap_or_else(TimeZone::system))
+    let loaded = config::load(paths, flags)?;
+    let policies = loaded.tree.get("policies");
+    let policy = policies.and_then(|policies| policies.get(&loaded.config.default_policy));
+    if policy.and_then(|policy| policy.get("timezone")).is_none() {
+        return Ok(TimeZone::system());
+    }
+    let (_, policy) = loaded.config.policy(None, None).unwrap_or_default();
+    Ok(TimeZone::get(&policy.timezone).unwrap_or_else(|_| TimeZone::system()))
 }
 
 /// A date or a time; a date is its first moment in the zone.

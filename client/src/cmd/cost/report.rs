@@ -14,14 +14,15 @@ use std::fmt::Write as _;
 
 use super::{as_of, print, println, records, span, within, zone};
 use crate::cli::{self, CostBy, Period};
+use crate::cli_config::ConfigFlags;
 use crate::error::{CliError, Exit, Outcome};
 use crate::term::{Table, one_line, tokens};
 
 /// Lines of a report by something; the rest is summed up in one.
 const LINES: usize = 40;
 
-pub(super) async fn run(paths: &Paths, args: cli::Cost) -> Outcome {
-    let zone = zone(paths, args.span.timezone.as_deref())?;
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: cli::Cost) -> Outcome {
+    let zone = zone(paths, flags, args.span.timezone.as_deref())?;
     let now = as_of(args.as_of.as_deref(), &zone)?;
     let whole = span(&args.span, &zone, now)?;
     let asked = match args.period {

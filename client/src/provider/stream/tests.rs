@@ -243,3 +243,14 @@ async fn an_error_without_end_still_gives_its_status() {
     assert_eq!((error.class, error.http_status), (ErrorClass::Server, Some(500)));
     fixture.client_gone().await;
 }
+
+/// A proxy that strips the type once had every turn asked for, and billed, twice.
+#[tokio::test]
+async fn an_answer_whose_content_type_was_stripped_is_read_as_it_is() {
+    let body = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\
+                data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
+    let fixture = Fixture::serve(reply("200 OK", &[], body)).await;
+    let mut streaming = call(Api::Chat, &fixture).await.expect("a stream");
+    let (_, text, outcome, _) = drain(&mut streaming).await;
+    assert_eq!((text.as_str(), outcome), ("a", Outcome::Success));
+}

@@ -7,7 +7,7 @@ use llmctl_proto::config::{Config, Severity, Sources, discover, load};
 use llmctl_proto::event::{Candidate, Reason};
 use llmctl_proto::time::UnixMs;
 
-use crate::route::load::catalogue;
+use crate::config::catalogue;
 use crate::route::{Decision, Fact, Facts, Kind, Request, RouteError, route};
 
 pub(super) const OPUS: &str = "claude-opus-4-6";

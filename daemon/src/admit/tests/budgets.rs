@@ -36,7 +36,7 @@ fn used(core: &Core, budget: &Budget, now: UnixMs) -> (i64, i64) {
 #[test]
 fn b1_a_soft_budget_warns_once_for_each_level_and_never_refuses() {
     let (mut core, budget) = (open(), daily(1_000, SOFT));
-    core.restore(&[spent("old", 1, 810, MORNING)], MORNING);
+    restore(&mut core, &[spent("old", 1, 810, MORNING)], MORNING);
     let (answer, effects) = core.submit(under("a", &budget), MORNING);
     let Admission::Admitted { warnings: near, .. } = answer else { panic!("soft budgets refuse nobody") };
     assert_eq!((near[0].used_percent, near[0].spent_nano_usd), (81, 8_100_000_000));
@@ -69,7 +69,7 @@ fn b1_a_warning_from_before_a_restart_is_not_given_twice() {
 #[test]
 fn b2_a_hard_budget_refuses_with_every_figure() {
     let (mut core, budget) = (open(), daily(1_000, HARD));
-    core.restore(&[spent("old", 1, 980, MORNING)], MORNING);
+    restore(&mut core, &[spent("old", 1, 980, MORNING)], MORNING);
     let (answer, effects) =
         core.submit(Submission { reservation: Some(cents(50)), ..under("a", &budget) }, MORNING);
     let refusal = refused(answer);
@@ -118,7 +118,7 @@ fn an_operation_without_a_price_is_refused_by_a_hard_budget_alone() {
 #[test]
 fn what_costs_nothing_runs_under_a_budget_that_is_used_up() {
     let (mut core, budget) = (open(), daily(100, HARD));
-    core.restore(&[spent("old", 1, 150, MORNING)], MORNING);
+    restore(&mut core, &[spent("old", 1, 150, MORNING)], MORNING);
     assert!(admitted(
         &core.submit(Submission { reservation: Some(cents(0)), ..under("a", &budget) }, MORNING).0
     ));
@@ -269,10 +269,11 @@ fn b6_what_is_recorded_after_midnight_counts_for_the_new_day() {
 #[test]
 fn a_record_counts_once() {
     let mut core = open();
+    restore(&mut core, &[spent("a", 1, 5, MORNING)], MORNING);
     for _ in 0..3 {
         core.on_recorded(&spent("a", 1, 5, MORNING), MORNING);
+        core.on_recorded(&spent("a", 2, 2, MORNING), MORNING);
     }
-    core.restore(&[spent("a", 1, 5, MORNING), spent("a", 2, 2, MORNING)], MORNING);
     assert_eq!(core.totals(MORNING, "UTC").day, cents(7));
 }
 
@@ -296,7 +297,7 @@ fn a_later_attempt_gives_back_what_the_earlier_did_not_spend() {
 #[test]
 fn after_a_restart_a_running_operation_takes_its_reservation_whatever_the_limits_say() {
     let (mut core, budget) = (Core::new(total(1)), daily(20, HARD));
-    core.restore(&[spent("a", 1, 9, MORNING)], MORNING);
+    restore(&mut core, &[spent("a", 1, 9, MORNING)], MORNING);
     core.submit(under("first", &budget), MORNING);
     let running = Submission { running: true, attempt: 2, spent: cents(12), ..under("a", &budget) };
     assert!(admitted(&core.submit(running.clone(), after(1)).0));
@@ -336,7 +337,7 @@ fn a15_a_lower_limit_stops_and_a_higher_one_lets_go_on() {
 #[test]
 fn facts_show_budgets_by_value_and_cool_downs() {
     let mut core = open();
-    core.restore(&[spent("old", 1, 5, MORNING)], MORNING);
+    restore(&mut core, &[spent("old", 1, 5, MORNING)], MORNING);
     core.submit(Submission { model: Some("haiku".into()), ..submission("a") }, MORNING);
     let of = |scope| {
         let budget = Budget { scope, ..daily(100, SOFT) };

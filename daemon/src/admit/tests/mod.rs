@@ -9,7 +9,7 @@ use llmctl_proto::admission::{Admission, Effect, Place, RateLimit, Refusal, Subm
 use llmctl_proto::config::{Budget, BudgetPeriod, BudgetScope, Concurrency, LimitKind};
 use llmctl_proto::event::CostRecorded;
 use llmctl_proto::ids::OperationId;
-use llmctl_proto::ledger::LedgerRow;
+use llmctl_proto::ledger::{BUCKET_MS, Cell, LedgerRow, shares};
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::time::UnixMs;
 
@@ -75,7 +75,7 @@ fn under(name: &str, budget: &Budget) -> Submission {
 }
 
 fn rate(key: &str, per_minute: u32) -> Vec<RateLimit> {
-    vec![RateLimit { key: key.into(), per_minute: Some(per_minute), per_hour: None }]
+    vec![RateLimit { key: key.into(), per_minute: Some(per_minute), per_hour: None, tokens_per_minute: None }]
 }
 
 fn total(total: u32) -> Concurrency {
@@ -85,6 +85,28 @@ fn total(total: u32) -> Concurrency {
 /// A core without limits of concurrency.
 fn open() -> Core {
     Core::new(total(0))
+}
+
+/// Restores a core as the store would: each attempt once, in the sums of its quarter.
+fn restore<'a>(core: &mut Core, records: impl IntoIterator<Item = &'a CostRecorded>, now: UnixMs) {
+    let mut seen = std::collections::HashSet::new();
+    let once: Vec<&CostRecorded> = records
+        .into_iter()
+        .filter(|record| seen.insert((record.operation_id.clone(), record.attempt)))
+        .collect();
+    let cells: Vec<Cell> = once.iter().flat_map(|record| cells(record)).collect();
+    core.restore_sums(&cells, now);
+    core.restore(once, now);
+}
+
+fn cells(record: &CostRecorded) -> impl Iterator<Item = Cell> {
+    let bucket = record.recorded_at.0.div_euclid(BUCKET_MS);
+    shares(record).into_iter().map(move |share| Cell {
+        bucket,
+        scope: share.scope,
+        value: share.value.to_owned(),
+        pico: share.pico,
+    })
 }
 
 /// A record with pico-dollars by model.

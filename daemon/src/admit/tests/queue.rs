@@ -159,13 +159,13 @@ fn r10_a_full_window_queues_and_opens() {
 #[test]
 fn windows_survive_a_restart_through_the_ledger() {
     let mut core = open();
-    core.restore(&[spent("old", 1, 1, MORNING)], after(10));
+    restore(&mut core, &[spent("old", 1, 1, MORNING)], after(10));
     for (key, waits) in
         [("claude-code", true), ("provider:anthropic", true), ("model:opus", true), ("codex", false)]
     {
         let one = Submission { rates: rate(key, 1), ..submission("a") };
         let mut core_now = open();
-        core_now.restore(&[spent("old", 1, 1, MORNING)], after(10));
+        restore(&mut core_now, &[spent("old", 1, 1, MORNING)], after(10));
         assert_eq!(!admitted(&core_now.submit(one, after(10)).0), waits, "{key}");
     }
 }

@@ -191,7 +191,7 @@ fn sums_equal_the_records_and_a_restored_core_answers_the_same() {
             }
         }
         let mut restored = open();
-        restored.restore(records.iter().rev(), now);
+        restore(&mut restored, records.iter().rev(), now);
         let facts = live.facts(&query, now);
         assert_eq!(facts, restored.facts(&query, now), "seed {seed}");
         for (budget, status) in query.budgets.iter().zip(&facts.budgets) {

@@ -198,7 +198,7 @@ impl Spree {
             }
         }
         self.core = open();
-        self.core.restore(&self.records, self.now);
+        restore(&mut self.core, &self.records, self.now);
         for place in 0..self.runners.len() {
             if self.runners[place].state == State::Running {
                 self.reconnect(place, true);
