@@ -1,6 +1,7 @@
 //! Tests on the provided tree and on a corpus of files that break other readers.
 
 mod disk;
+mod edits;
 mod events;
 mod nasty;
 mod provided;
