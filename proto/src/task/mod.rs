@@ -16,6 +16,7 @@ mod problem;
 mod settle;
 mod stamp;
 mod status;
+mod verbs;
 mod view;
 
 pub use board::{Board, FindError, Key};
@@ -30,6 +31,7 @@ pub use problem::{Problem, ProblemKind};
 pub use settle::{GRACE_MS, OWN_GRACE_MS, Settle};
 pub use stamp::{Stamp, hours_to_minutes, name_stamp, write_stamp};
 pub use status::{DEFAULT_RANK, Lane, State, priority_rank};
+pub use verbs::{Asked, Goes, NewTask, Plan, Refusal, Verb, may_become, plan};
 pub use view::{Dependency, Derived, Hours, MAX_ID_BYTES, Origin, Task, is_id};
 
 #[cfg(test)]

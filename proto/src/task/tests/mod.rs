@@ -6,6 +6,7 @@ mod events;
 mod nasty;
 mod provided;
 mod settling;
+mod verbs;
 
 use std::path::{Path, PathBuf};
 
