@@ -6,8 +6,10 @@
 mod board;
 mod body;
 mod card;
+mod checks;
 mod diff;
 mod edit;
+pub mod files;
 mod layout;
 mod mirror;
 mod node;

@@ -1,9 +1,9 @@
 //! The text of a file with its tree: where entries begin and end, line by line.
 
 use crate::task::body::{Body, yaml_range};
+use crate::task::checks::is_time_key;
 use crate::task::node::{Entry, Node, Style, Value};
 use crate::task::stamp::Stamp;
-use crate::task::view::is_time_key;
 
 /// A readable file, about to be edited.
 pub(super) struct Source<'t> {

@@ -3,8 +3,10 @@
 mod disk;
 mod edits;
 mod events;
+mod files;
 mod nasty;
 mod provided;
+mod races;
 mod settling;
 mod verbs;
 

@@ -1,237 +1,22 @@
-//! What people and agents do with a task, as plans: which keys to write, where to move the file, which comes first.
-//!
-//! Pure: a plan is carried out by `files`, by the daemon and by a command line without one alike. The table of
-//! allowed moves is here and nowhere else.
+//! One method a verb: what it demands, what it writes, where the file goes.
 
-use super::edit::{Edit, NewValue};
-use super::layout::{Layout, is_agent_dir};
-use super::status::{Lane, State, priority_rank};
-use super::view::Task;
+use super::{Asked, Goes, Plan, Refusal, agent_name, given, may_become};
+use crate::task::edit::{Edit, NewValue};
+use crate::task::stamp::{name_stamp, write_stamp};
+use crate::task::status::{Lane, State, priority_rank};
+use crate::task::view::Task;
 use crate::time::UnixMs;
 
-/// What to do with a file.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// Changes of its text, in their order.
-    pub edits: Vec<Edit>,
-    /// Where it goes.
-    pub goes: Option<Goes>,
-}
-
-/// A move of a file. The name stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Goes {
-    /// Directory below the root.
-    pub dir: String,
-    /// The move is the claim, so it goes before the edits; otherwise it is the last step, which makes it true.
-    pub first: bool,
-}
-
-/// An action on a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verb {
-    /// An agent takes a new task; of several who try, one gets it.
-    Claim {
-        /// Agent.
-        agent: String,
-    },
-    /// Gives it to an agent, or to another one.
-    Assign {
-        /// Agent.
-        agent: String,
-    },
-    /// Work begins.
-    Start,
-    /// Work cannot go on.
-    Block {
-        /// Why.
-        reason: String,
-    },
-    /// Work goes on.
-    Unblock,
-    /// Puts it down; it stays with its agent.
-    PutDown,
-    /// Gives it back to the inbox.
-    GiveBack,
-    /// It is done. Needs a result in the file, a summary, or `force`.
-    Complete {
-        /// Summary of the result.
-        summary: Option<String>,
-        /// Files it made.
-        artefacts: Vec<String>,
-        /// Without a result, too.
-        force: bool,
-    },
-    /// It failed.
-    Fail {
-        /// What went wrong.
-        message: String,
-    },
-    /// It is given up.
-    Cancel {
-        /// Why.
-        reason: String,
-    },
-    /// It is to be done again.
-    Reopen {
-        /// Back to the inbox and not to its agent.
-        to_inbox: bool,
-    },
-    /// It goes to the fridge; the status stays.
-    Freeze {
-        /// Why.
-        reason: String,
-    },
-    /// It comes back from the fridge, to where its status belongs.
-    Thaw,
-    /// It goes to the archive, into the directory of the month.
-    Archive,
-    /// Another priority.
-    Priority {
-        /// `critical`, `high`, `medium`, `normal` or `low`, in any case.
-        priority: String,
-    },
-    /// One top-level key gets a value.
-    Set {
-        /// Key.
-        key: String,
-        /// Text, number, `true` or `false`.
-        value: String,
-    },
-    /// A remark is added to `notes`.
-    Note {
-        /// Text.
-        text: String,
-    },
-}
-
-/// What a verb is asked under.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// Names of the lanes' directories.
-    pub layout: &'a Layout,
-    /// The time that is written.
-    pub now: UnixMs,
-    /// Does what the table does not allow, too; the caller has a reason for it.
-    pub force: bool,
-}
-
-/// Why a verb was refused. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The file cannot be read.
-    #[error("the file cannot be read, so it cannot be changed")]
-    Unreadable,
-    /// The table has no such move.
-    #[error("a task that is {from} cannot become {to}")]
-    Move {
-        /// State now.
-        from: State,
-        /// State wanted.
-        to: State,
-    },
-    /// It is not where the verb can be used.
-    #[error("a task in `{lane}` cannot be {what}")]
-    Lane {
-        /// Lane now.
-        lane: Lane,
-        /// Participle.
-        what: &'static str,
-    },
-    /// A task in this state is not changed in this way.
-    #[error("the {key} of a task that is {state} cannot be changed")]
-    NotEditable {
-        /// What was to be changed.
-        key: String,
-        /// State now.
-        state: State,
-    },
-    /// The value is not one.
-    #[error("{0}")]
-    BadValue(String),
-    /// Completing needs a result.
-    #[error("there is no result: give a summary")]
-    NoResult,
-    /// It is already so.
-    #[error("it is already {0}")]
-    Already(String),
-}
-
-impl Refusal {
-    /// Stable code, as in the interfaces.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unreadable => "edit_not_safe",
-            Self::Move { .. } | Self::Lane { .. } | Self::Already(_) => "wrong_state",
-            Self::NotEditable { .. } => "task_not_editable",
-            Self::BadValue(_) => "invalid_value",
-            Self::NoResult => "missing_field",
-        }
-    }
-
-    /// `force` would help.
-    pub fn can_be_forced(&self) -> bool {
-        matches!(self, Self::Move { .. } | Self::NoResult)
-    }
-}
-
-/// Whether the table allows a task to go from one state to another. Another agent for an assigned task is
-/// `Assigned` to `Assigned`.
-pub fn may_become(from: State, to: State) -> bool {
-    use State::{Assigned, Blocked, Cancelled, Done, Error, InProgress, New};
-    matches!(
-        (from, to),
-        (New, Assigned | Error | Cancelled)
-            | (Assigned, InProgress | Blocked | Error | Assigned | New | Cancelled)
-            | (InProgress, Done | Blocked | Error | Assigned | Cancelled)
-            | (Blocked, InProgress | Error | Assigned | Cancelled)
-            | (Done | Error | Cancelled, New | Assigned)
-    )
-}
-
-/// Plans a verb for a task.
-///
-/// # Errors
-/// Why it cannot be done.
-pub fn plan(task: Task<'_>, verb: &Verb, asked: Asked<'_>) -> Result<Plan, Refusal> {
-    if !task.raw().is_readable() {
-        return Err(Refusal::Unreadable);
-    }
-    let at_work = Planner { task, asked };
-    let mut plan = match verb {
-        Verb::Claim { agent } => at_work.claim(agent),
-        Verb::Assign { agent } => at_work.assign(agent),
-        Verb::Start => at_work.start(),
-        Verb::Block { reason } => at_work.block(reason),
-        Verb::Unblock => at_work.unblock(),
-        Verb::PutDown => at_work.status_only(State::Assigned),
-        Verb::GiveBack => at_work.give_back(),
-        Verb::Complete { summary, artefacts, force } => {
-            at_work.complete(summary.as_deref(), artefacts, *force)
-        }
-        Verb::Fail { message } => at_work.fail(message),
-        Verb::Cancel { reason } => at_work.cancel(reason),
-        Verb::Reopen { to_inbox } => at_work.reopen(*to_inbox),
-        Verb::Freeze { reason } => at_work.freeze(reason),
-        Verb::Thaw => at_work.thaw(),
-        Verb::Archive => at_work.archive(),
-        Verb::Priority { priority } => at_work.priority(priority),
-        Verb::Set { key, value } => at_work.set(key, value),
-        Verb::Note { text } => at_work.note(text),
-    }?;
-    // The field is kept right where a file has it, and never added.
-    if !plan.edits.is_empty() && task.get("last_modified").is_some() {
-        plan.edits.push(Edit::time("last_modified", asked.now));
-    }
-    Ok(plan)
-}
-
-struct Planner<'a> {
+pub(super) struct Planner<'a> {
     task: Task<'a>,
     asked: Asked<'a>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    pub(super) fn new(task: Task<'a>, asked: Asked<'a>) -> Self {
+        Self { task, asked }
+    }
+
     fn check(&self, to: State) -> Result<(), Refusal> {
         let from = self.task.state();
         if from == to && to != State::Assigned {
@@ -284,7 +69,7 @@ impl Planner<'_> {
         (here != dir).then_some(Goes { dir, first: false })
     }
 
-    fn claim(&self, agent: &str) -> Result<Plan, Refusal> {
+    pub(super) fn claim(&self, agent: &str) -> Result<Plan, Refusal> {
         if self.task.raw().lane != Lane::Inbox {
             return Err(Refusal::Lane { lane: self.task.raw().lane, what: "claimed" });
         }
@@ -293,7 +78,7 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    fn assign(&self, agent: &str) -> Result<Plan, Refusal> {
+    pub(super) fn assign(&self, agent: &str) -> Result<Plan, Refusal> {
         self.on_board("assigned")?;
         let agent = agent_name(agent)?;
         self.check(State::Assigned)?;
@@ -323,7 +108,7 @@ impl Planner<'_> {
         if from.is_final() && !self.asked.force { Err(Refusal::Move { from, to }) } else { Ok(()) }
     }
 
-    fn status_only(&self, to: State) -> Result<Plan, Refusal> {
+    pub(super) fn status_only(&self, to: State) -> Result<Plan, Refusal> {
         self.in_assigned("changed in this way")?;
         self.not_final(to)?;
         self.check(to)?;
@@ -333,7 +118,7 @@ impl Planner<'_> {
         Ok(Plan { edits: vec![self.status(to)], goes: None })
     }
 
-    fn start(&self) -> Result<Plan, Refusal> {
+    pub(super) fn start(&self) -> Result<Plan, Refusal> {
         self.in_assigned("started: assign or claim it first")?;
         self.check(State::InProgress)?;
         // Work that goes on after a pause began when it began.
@@ -341,7 +126,7 @@ impl Planner<'_> {
         Ok(Plan { edits: self.edits(State::InProgress, began), goes: None })
     }
 
-    fn block(&self, reason: &str) -> Result<Plan, Refusal> {
+    pub(super) fn block(&self, reason: &str) -> Result<Plan, Refusal> {
         self.in_assigned("blocked")?;
         self.check(State::Blocked)?;
         let more = [
@@ -351,21 +136,26 @@ impl Planner<'_> {
         Ok(Plan { edits: self.edits(State::Blocked, more), goes: None })
     }
 
-    fn unblock(&self) -> Result<Plan, Refusal> {
+    pub(super) fn unblock(&self) -> Result<Plan, Refusal> {
         if self.task.state() != State::Blocked {
             return Err(Refusal::Move { from: self.task.state(), to: State::InProgress });
         }
         self.start()
     }
 
-    fn give_back(&self) -> Result<Plan, Refusal> {
+    pub(super) fn give_back(&self) -> Result<Plan, Refusal> {
         self.in_assigned("given back")?;
         self.not_final(State::New)?;
         self.check(State::New)?;
         Ok(Plan { edits: vec![self.status(State::New)], goes: self.go(self.lane_dir(Lane::Inbox, None)) })
     }
 
-    fn complete(&self, summary: Option<&str>, artefacts: &[String], force: bool) -> Result<Plan, Refusal> {
+    pub(super) fn complete(
+        &self,
+        summary: Option<&str>,
+        artefacts: &[String],
+        force: bool,
+    ) -> Result<Plan, Refusal> {
         self.on_board("completed")?;
         self.check(State::Done)?;
         let result = self.task.get("result");
@@ -391,7 +181,7 @@ impl Planner<'_> {
         Ok(Plan { edits, goes: self.go(self.lane_dir(Lane::Done, Some(&self.agent_dir()?))) })
     }
 
-    fn fail(&self, message: &str) -> Result<Plan, Refusal> {
+    pub(super) fn fail(&self, message: &str) -> Result<Plan, Refusal> {
         self.on_board("failed")?;
         self.check(State::Error)?;
         let agent = self.agent_dir()?;
@@ -418,7 +208,7 @@ impl Planner<'_> {
         Ok(Plan { edits: self.edits(State::Error, error), goes })
     }
 
-    fn cancel(&self, reason: &str) -> Result<Plan, Refusal> {
+    pub(super) fn cancel(&self, reason: &str) -> Result<Plan, Refusal> {
         self.on_board("cancelled")?;
         self.check(State::Cancelled)?;
         let more = [
@@ -430,7 +220,7 @@ impl Planner<'_> {
         Ok(Plan { edits: self.edits(State::Cancelled, more), goes })
     }
 
-    fn reopen(&self, to_inbox: bool) -> Result<Plan, Refusal> {
+    pub(super) fn reopen(&self, to_inbox: bool) -> Result<Plan, Refusal> {
         self.on_board("reopened")?;
         let from = self.task.state();
         let agent = self.agent_dir().ok().filter(|_| !to_inbox);
@@ -445,7 +235,7 @@ impl Planner<'_> {
         Ok(Plan { edits: vec![self.status(to)], goes: self.go(dir) })
     }
 
-    fn freeze(&self, reason: &str) -> Result<Plan, Refusal> {
+    pub(super) fn freeze(&self, reason: &str) -> Result<Plan, Refusal> {
         self.on_board("frozen")?;
         let edits = vec![
             Edit::time("frozen_at", self.asked.now),
@@ -454,7 +244,7 @@ impl Planner<'_> {
         Ok(Plan { edits, goes: self.go(self.lane_dir(Lane::Fridge, None)) })
     }
 
-    fn thaw(&self) -> Result<Plan, Refusal> {
+    pub(super) fn thaw(&self) -> Result<Plan, Refusal> {
         let lane = self.task.raw().lane;
         if lane != Lane::Fridge {
             return Err(Refusal::Lane { lane, what: "thawed" });
@@ -468,18 +258,18 @@ impl Planner<'_> {
         Ok(Plan { edits: Vec::new(), goes: self.go(dir) })
     }
 
-    fn archive(&self) -> Result<Plan, Refusal> {
+    pub(super) fn archive(&self) -> Result<Plan, Refusal> {
         let lane = self.task.raw().lane;
         if lane != Lane::Done && !self.asked.force {
             return Err(Refusal::Lane { lane, what: "archived" });
         }
         let file = UnixMs(i64::try_from(self.task.raw().stat.mtime_ns / 1_000_000).unwrap_or(0));
         let at = self.task.completed().map_or(file, |stamp| stamp.value.at);
-        let month = super::stamp::name_stamp(at)[..7].to_owned();
+        let month = name_stamp(at)[..7].to_owned();
         Ok(Plan { edits: Vec::new(), goes: self.go(self.lane_dir(Lane::Archive, Some(&month))) })
     }
 
-    fn priority(&self, priority: &str) -> Result<Plan, Refusal> {
+    pub(super) fn priority(&self, priority: &str) -> Result<Plan, Refusal> {
         let state = self.task.state();
         let fixed = state == State::InProgress || state.is_final();
         if fixed && !self.asked.force {
@@ -494,7 +284,7 @@ impl Planner<'_> {
         Ok(Plan { edits: vec![edit], goes: None })
     }
 
-    fn set(&self, key: &str, value: &str) -> Result<Plan, Refusal> {
+    pub(super) fn set(&self, key: &str, value: &str) -> Result<Plan, Refusal> {
         let well_formed =
             !key.is_empty() && key.len() <= 64 && !key.chars().any(|c| c.is_control() || c == '\n');
         if !well_formed {
@@ -519,9 +309,9 @@ impl Planner<'_> {
         }
     }
 
-    fn note(&self, text: &str) -> Result<Plan, Refusal> {
+    pub(super) fn note(&self, text: &str) -> Result<Plan, Refusal> {
         let text = given(text, "note")?;
-        let stamp = super::stamp::write_stamp(self.asked.now);
+        let stamp = write_stamp(self.asked.now);
         let line = format!("{stamp} {}", text.replace('\n', "\n  "));
         let edit = match self.task.get("notes") {
             Some(node) if node.items().is_some() => {
@@ -530,27 +320,6 @@ impl Planner<'_> {
             _ => Edit::Append { key: "notes".to_owned(), text: format!("- {line}") },
         };
         Ok(Plan { edits: vec![edit], goes: None })
-    }
-}
-
-/// Longest reason, message or note, in bytes.
-const MAX_GIVEN: usize = 16 * 1024;
-
-fn given(text: &str, what: &str) -> Result<String, Refusal> {
-    let text = text.trim();
-    match text.len() {
-        0 => Err(Refusal::BadValue(format!("the {what} is empty"))),
-        len if len > MAX_GIVEN => Err(Refusal::BadValue(format!("the {what} is longer than 16 KiB"))),
-        _ => Ok(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")),
-    }
-}
-
-fn agent_name(agent: &str) -> Result<&str, Refusal> {
-    let agent = agent.trim();
-    if is_agent_dir(agent) {
-        Ok(agent)
-    } else {
-        Err(Refusal::BadValue(format!("{agent:?} cannot be the directory of an agent")))
     }
 }
 
@@ -568,86 +337,4 @@ fn in_case_of(old: Option<&str>, word: &str) -> String {
     } else {
         word.to_owned()
     }
-}
-
-/// The text and the name of a new task's file, by the convention: the name begins with the minute, the id is the
-/// name without its ending.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewTask {
-    /// Title.
-    pub title: String,
-    /// Agent, known or not.
-    pub agent: Option<String>,
-    /// Priority.
-    pub priority: Option<String>,
-    /// Description, Markdown.
-    pub description: Option<String>,
-    /// Who writes it down.
-    pub created_by: Option<String>,
-    /// Straight to the agent.
-    pub assign: bool,
-}
-
-impl NewTask {
-    /// Directory below the root, stem of the name, and text. The `n`th try at a name ends in `-n` from the second on.
-    ///
-    /// # Errors
-    /// A value is none.
-    pub fn render(&self, n: u32, asked: Asked<'_>) -> Result<(String, String, String), Refusal> {
-        let title = self.title.trim();
-        if title.is_empty() || title.len() > 1000 || title.contains('\n') {
-            return Err(Refusal::BadValue("a title is one line of 1 to 1,000 bytes".to_owned()));
-        }
-        let agent = self.agent.as_deref().map(agent_name).transpose()?;
-        let word = self.priority.as_deref().unwrap_or("medium").trim().to_ascii_lowercase();
-        if priority_rank(&word).is_none() {
-            return Err(Refusal::BadValue(format!("{word:?} is no priority")));
-        }
-        if self.assign && agent.is_none() {
-            return Err(Refusal::BadValue("nobody is named to assign it to".to_owned()));
-        }
-        let again = if n > 1 { format!("-{n}") } else { String::new() };
-        let who = agent.map_or_else(String::new, |agent| format!("-{agent}"));
-        let id = format!("{}{who}-{}{again}", super::stamp::name_stamp(asked.now), slug(title));
-        let state = if self.assign { State::Assigned } else { State::New };
-        let mut edits: Vec<Edit> = Vec::new();
-        edits.extend(agent.map(|agent| Edit::text("agent", agent)));
-        edits.push(Edit::text("status", state.as_str()));
-        edits.push(Edit::text("priority", word));
-        edits.push(Edit::text("title", title));
-        edits.push(Edit::time("created_at", asked.now));
-        edits.extend(self.created_by.as_deref().map(|by| Edit::text("created_by", by)));
-        if self.assign {
-            edits.push(Edit::time("assigned_at", asked.now));
-        }
-        let text = self.description.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        edits.extend(
-            text.map(|text| Edit::text("description", given(text, "description").unwrap_or_default())),
-        );
-        // Written by the same hand as every edit, from a file that holds the id alone.
-        let made = super::edit::apply(format!("id: {id}\n").as_bytes(), &edits)
-            .map_err(|error| Refusal::BadValue(error.to_string()))?;
-        let dir = match (self.assign, agent) {
-            (true, Some(agent)) => format!("{}/{agent}", asked.layout.dir(Lane::Assigned)),
-            _ => asked.layout.dir(Lane::Inbox).to_owned(),
-        };
-        Ok((dir, id, made.text))
-    }
-}
-
-/// The words of a title as part of a file name: lower case letters and digits, at most 60 bytes.
-fn slug(title: &str) -> String {
-    let mut out = String::new();
-    for c in title.chars() {
-        if c.is_ascii_alphanumeric() {
-            out.push(c.to_ascii_lowercase());
-        } else if !out.ends_with('-') && !out.is_empty() {
-            out.push('-');
-        }
-        if out.len() >= 60 {
-            break;
-        }
-    }
-    let slug = out.trim_matches('-');
-    if slug.is_empty() { "task".to_owned() } else { slug.to_owned() }
 }
