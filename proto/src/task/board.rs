@@ -121,14 +121,14 @@ impl Board {
         if bare.is_empty() {
             return Err(FindError::NotFound(text.to_owned()));
         }
-        let tests: [&dyn Fn(&Key, &RawTask) -> bool; 4] = [
-            &|key, _| key.path == bare,
-            &|key, _| key.id == bare,
-            &|_, raw| stem(raw.name()) == stem(bare),
-            &|key, raw| key.id.starts_with(bare) || raw.name().starts_with(bare),
-        ];
-        for test in tests {
-            let found: Vec<_> = self.tasks.iter().filter(|(key, raw)| test(key, raw)).collect();
+        for step in 0..4 {
+            let fits = |key: &Key, raw: &RawTask| match step {
+                0 => key.path == bare,
+                1 => key.id == bare,
+                2 => stem(raw.name()) == stem(bare),
+                _ => key.id.starts_with(bare) || raw.name().starts_with(bare),
+            };
+            let found: Vec<_> = self.tasks.iter().filter(|(key, raw)| fits(key, raw)).collect();
             match found.len() {
                 0 => {}
                 1 => return Ok(found[0].1),

@@ -1,10 +1,14 @@
 //! Tests on the provided tree and on a corpus of files that break other readers.
 
 mod disk;
+mod edits;
 mod events;
+mod files;
 mod nasty;
 mod provided;
+mod races;
 mod settling;
+mod verbs;
 
 use std::path::{Path, PathBuf};
 
