@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use super::{as_of, print, println, records, span, within, zone};
+use crate::cli::config::ConfigFlags;
 use crate::cli::{self, CostBy, Period};
-use crate::cli_config::ConfigFlags;
 use crate::error::{CliError, Exit, Outcome};
 use crate::term::{Table, one_line, tokens};
 
