@@ -21,7 +21,7 @@ mod socket;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use llmctl_proto::paths::{Paths, replace_file};
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,12 @@ pub struct WebDeps {
     pub shutdown: CancellationToken,
     /// Build.
     pub version: &'static str,
+    /// A message to a browser that takes longer ends the connection; [`SEND_PATIENCE`].
+    pub send_patience: Duration,
 }
+
+/// How long a browser may take for a message.
+pub const SEND_PATIENCE: Duration = socket::SEND;
 
 /// Why the gateway is not there.
 #[derive(Debug, thiserror::Error)]
