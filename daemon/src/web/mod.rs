@@ -4,6 +4,7 @@
 //! the store and the operations' files. It can be started and stopped while the daemon runs.
 
 mod assets;
+mod costs;
 mod files;
 mod follow;
 mod gate;
@@ -118,6 +119,7 @@ pub(crate) struct Shared {
     pub(crate) stats: WebStats,
     pub(crate) assets: Assets,
     pub(crate) started: Instant,
+    pub(crate) ledger_turns: costs::Turns,
 }
 
 impl Shared {
@@ -166,6 +168,7 @@ impl Gateway {
             stats: WebStats::default(),
             assets: Assets::from_env(),
             started: Instant::now(),
+            ledger_turns: costs::Turns::default(),
         };
         Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }
