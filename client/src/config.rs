@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use llmctl_proto::config::{Catalogue, LoadError, Loaded, Overrides};
 use llmctl_proto::paths::Paths;
 
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::error::CliError;
 use crate::practice;
 use crate::provider::{known, local};

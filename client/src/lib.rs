@@ -1,8 +1,6 @@
 //! The library behind `llmctl`: tools, providers, routing, the runner and the verbs.
 
 pub mod cli;
-pub mod cli_config;
-pub mod cli_route;
 pub mod cmd;
 pub mod config;
 pub mod error;

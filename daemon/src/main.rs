@@ -11,6 +11,7 @@ use daemonize::{Daemonize, Outcome};
 use llmctl_proto::paths::Paths;
 use llmctld::settings::Settings;
 use llmctld::{log, run};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// The llmctl daemon: event bus, history, control socket and dashboard of one user.
 #[derive(Debug, Parser)]
@@ -48,7 +49,17 @@ fn start(args: &Args, begun: Instant) -> Result<ExitCode, String> {
     serve(paths, settings, begun, || {}).map(|()| ExitCode::SUCCESS)
 }
 
+/// A crash must not write memory, and with it secrets, to a disk. One byte and not none: where the system hands
+/// dumps to a program, only this limit keeps it from being called. What the daemon starts inherits it.
+fn no_core_dumps() {
+    let one = Rlimit { current: Some(1), maximum: Some(1) };
+    if let Err(error) = setrlimit(Resource::Core, one) {
+        tracing::warn!(%error, "core dumps cannot be turned off");
+    }
+}
+
 fn serve(paths: Paths, settings: Settings, begun: Instant, ready: impl FnOnce()) -> Result<(), String> {
+    no_core_dumps();
     // The second signal ends the process even if the runtime is stuck.
     let second = Arc::new(AtomicBool::new(false));
     for number in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {

@@ -21,7 +21,7 @@ use crate::operations::Operations;
 use crate::retain;
 use crate::settings::{Live, Settings};
 use crate::store::{Store, StoreError};
-use crate::web::{Gateway, WebDeps};
+use crate::web::{Gateway, SEND_PATIENCE, WebDeps};
 
 /// Everything has to be over by then.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -180,6 +180,7 @@ pub async fn run(
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),
         version: VERSION,
+        send_patience: SEND_PATIENCE,
     });
     let deps = ControlDeps {
         hub: hub.clone(),

@@ -3,9 +3,10 @@
 mod common;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use common::socket::{Ws, connect, next, send, until, upgrade};
-use common::{Stage, completed, output, progress, stage};
+use common::{Stage, completed, output, progress, stage, stage_with};
 use llmctl_proto::event::Stream;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::OperationDir;
@@ -14,6 +15,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// More frames than a socket may be behind, and more than the system's buffers hold of a small window.
 const FLOOD: u64 = 30_000;
+/// A busy machine may take long for a flood; these browsers are slow, not gone.
+const PATIENT: Duration = Duration::from_secs(120);
 
 /// A browser whose system takes little in when it does not read.
 async fn narrow(stage: &Stage) -> Ws {
@@ -42,7 +45,7 @@ async fn read_to(ws: &mut Ws, kind: &str) -> Result<Value, u16> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_falls_behind_starts_over_twice_and_then_goes() {
-    let stage = stage().await;
+    let stage = stage_with(PATIENT).await;
     let (id, _) = stage.operation().await;
     let mut slow = narrow(&stage).await;
     until(&mut slow, |m| m["type"] == "snapshot").await;
@@ -111,7 +114,7 @@ async fn follow(ws: &mut Ws, id: &OperationId, from: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_missed_the_end_still_gets_the_whole_output() {
-    let stage = stage().await;
+    let stage = stage_with(PATIENT).await;
     let (id, dir) = stage.operation().await;
     let (other, _) = stage.operation().await;
     let mut slow = narrow(&stage).await;

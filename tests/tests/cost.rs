@@ -1,10 +1,11 @@
 //! The ledger: amounts that never change once they are recorded, the same report whoever is asked, and sums that
 //! survive the daemon and its database.
 
+use llmctl_tests::http;
 use llmctl_tests::paid::{Paid, TOKEN_NANO};
 use llmctl_tests::stage::{LONG, SOON};
 use llmctl_tests::wait::wait_until;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn text(paid: &Paid, words: &[&str]) -> String {
     paid.sandbox.run(words, LONG).expect_code(0).stdout_text()
@@ -140,4 +141,53 @@ fn statistics_are_of_what_ran() {
     assert_eq!(stat["success_permille"], 666);
     assert!(stat["duration_p50_ms"].as_u64().is_some(), "{stats}");
     assert_eq!(stat["reasons"][0][1], 3);
+}
+
+/// A16: by whatever it is looked at, it adds up to the total, and to the sum of what each operation cost.
+#[test]
+fn sums_over_http_add_up_whichever_way_they_are_cut() {
+    let paid = Paid::new("policies: {default: {daily_budget_usd: 5}}\n", 20);
+    for (prompt, agent) in [("WORDS:7", "a"), ("WORDS:11", "b"), ("UNAUTH", "a")] {
+        paid.sandbox.configure(
+            "agents.yaml",
+            "agents:\n  a: {preferred_tool: example, preferred_model: example}\n  \
+             b: {preferred_tool: example, preferred_model: example}\n",
+        );
+        drop(paid.execute(prompt, &["--agent", agent]));
+    }
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port");
+    text(&paid, &["dashboard", "start", "--port", &port.port().to_string()]);
+    let token = std::fs::read_to_string(paid.sandbox.path("run/llmctl/token")).expect("a token");
+    let bearer = format!("Bearer {}", token.trim());
+    let get = |path: &str, status: u16| {
+        let headers = [("authorization", bearer.as_str())];
+        let answer = http::request(port, "GET", path, &headers, b"", SOON).expect("an answer").finish();
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        answer.json()
+    };
+    let each: i64 = ids(&paid)
+        .iter()
+        .map(|id| {
+            get(&format!("/api/operations/{id}/cost"), 200)["cost_nano_usd"].as_i64().expect("nano-dollars")
+        })
+        .sum();
+    assert!(each > 0);
+    for by in ["model", "tool", "provider", "agent", "project", "task", "task_type", "policy", "day", "month"]
+    {
+        for bucket in ["all", "hour", "day", "month"] {
+            let answer = get(&format!("/api/costs?by={by}&bucket={bucket}&timezone=Asia/Kathmandu"), 200);
+            let rows = answer["rows"].as_array().expect("rows");
+            let sum: i64 = rows.iter().map(|row| row["cost_nano_usd"].as_i64().expect("nano-dollars")).sum();
+            assert_eq!((Some(sum), sum), (answer["total"]["cost_nano_usd"].as_i64(), each), "{by}, {bucket}");
+            assert!(rows.iter().all(|row| row["bucket"].is_null() == (bucket == "all")), "{answer}");
+        }
+    }
+    assert_eq!(get("/api/costs?to=0", 200)["rows"], json!([]));
+    for wrong in ["by=colour", "bucket=week", "timezone=Mars", "from=soon"] {
+        let answer = get(&format!("/api/costs?{wrong}"), 400);
+        assert_eq!(answer["code"], "invalid_value", "{answer}");
+    }
+    let budgets = get("/api/budgets", 200);
+    assert_eq!(budgets[0]["spent_nano_usd"].as_i64(), Some(each), "{budgets}");
 }

@@ -331,3 +331,14 @@ fn bytes_that_are_no_protocol_harm_nobody() {
     assert_eq!(stage.daemon(), Some(daemon));
     wait_for(SOON, "closed connections", || (proc::open_files(daemon.pid)? < 40).then_some(()));
 }
+
+/// What a daemon holds in memory is on no disk after a crash.
+#[test]
+fn a_crash_dumps_no_memory() {
+    let stage = stage();
+    stage.llmctl(&["daemon", "start"]).expect_code(0);
+    let daemon = stage.daemon().expect("it runs");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid)).expect("its limits");
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert_eq!(line.split_whitespace().filter(|word| *word == "1").count(), 2, "{line}");
+}

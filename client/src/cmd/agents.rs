@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::tools::{self, Seen};
 use super::{print, println};
-use crate::cli_config::{ConfigFlags, ListArgs};
+use crate::cli::config::{ConfigFlags, ListArgs};
 use crate::config::{self, safe};
 use crate::error::{CliError, Exit, Outcome};
 use crate::term::{Table, one_line};

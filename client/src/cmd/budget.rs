@@ -9,8 +9,8 @@ use llmctl_proto::state::Operation;
 use llmctl_proto::time::UnixMs;
 
 use super::{print, println};
+use crate::cli::config::ConfigFlags;
 use crate::cli::{BudgetArgs, BudgetVerb, Limit};
-use crate::cli_config::ConfigFlags;
 use crate::config;
 use crate::error::{CliError, Exit, Outcome};
 use crate::link;

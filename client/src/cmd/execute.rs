@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::println;
 use crate::cli;
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::error::{CliError, Exit, Outcome};
 use crate::execute::prompt::{Prompt, Source};
 use crate::execute::request::ExecuteRequest;

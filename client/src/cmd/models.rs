@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::tools::{self, Seen};
 use super::{print, println};
-use crate::cli_config::{ConfigFlags, ModelsArgs, ModelsVerb};
+use crate::cli::config::{ConfigFlags, ModelsArgs, ModelsVerb};
 use crate::config::{self, safe};
 use crate::error::{CliError, Exit, Outcome};
 use crate::route::family;

@@ -15,8 +15,8 @@ use llmctl_proto::time::UnixMs;
 use serde_json::{Value, json};
 
 use super::{find, print, println, show};
-use crate::cli_config::ConfigFlags;
-use crate::cli_route::{Preview, RouteArgs, RouteVerb, WhatIfArgs};
+use crate::cli::config::ConfigFlags;
+use crate::cli::route::{Preview, RouteArgs, RouteVerb, WhatIfArgs};
 use crate::config;
 use crate::error::{CliError, Exit, Outcome};
 use crate::execute::millis;

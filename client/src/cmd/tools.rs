@@ -8,7 +8,7 @@ use llmctl_proto::paths::Paths;
 use serde::Serialize;
 
 use super::{print, println};
-use crate::cli_config::{ConfigFlags, ListArgs};
+use crate::cli::config::{ConfigFlags, ListArgs};
 use crate::config::{self, safe};
 use crate::error::{CliError, Exit, Outcome};
 use crate::route::gather::gather;

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicU64;
 
 use llmctl_proto::admission::{Admission, FactsQuery, QueueRow, Refusal, SharedFacts, Submission};
 use llmctl_proto::config::{Budget, Concurrency};
-use llmctl_proto::event::Event;
+use llmctl_proto::event::{CostUpdate, Event};
 use llmctl_proto::ids::{Cursor, Epoch, OperationId, ResolveError};
 use llmctl_proto::state::{Operation, Totals};
 use llmctl_proto::time::UnixMs;
@@ -144,6 +144,7 @@ pub(crate) enum Message {
     ChangeQueue { id: OperationId, priority: Option<i32>, held: Option<bool>, reply: oneshot::Sender<bool> },
     SetBudget { id: OperationId, limit: Option<i64>, reply: oneshot::Sender<Result<bool, Box<Refusal>>> },
     SetRules { rules: Box<Rules> },
+    Overview { reply: oneshot::Sender<CostUpdate> },
 }
 
 /// What the hub takes from the configuration.
@@ -337,6 +338,14 @@ impl Hub {
         limit: Option<i64>,
     ) -> Answer<Result<bool, Box<Refusal>>> {
         self.ask(|reply| Message::SetBudget { id, limit, reply }).await
+    }
+
+    /// Sums and budgets as they are now, in the words of `cost.update`.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn overview(&self) -> Answer<CostUpdate> {
+        self.ask(|reply| Message::Overview { reply }).await
     }
 
     /// Puts other rules in force.

@@ -136,6 +136,11 @@ impl Money {
         [self.core.next_wake(now), update].into_iter().flatten().min()
     }
 
+    /// Sums and budgets now.
+    pub(super) fn overview(&self) -> CostUpdate {
+        self.update(UnixMs::now())
+    }
+
     fn update(&self, now: UnixMs) -> CostUpdate {
         let timezone = if self.rules.timezone.is_empty() { "UTC" } else { &self.rules.timezone };
         let sums = self.core.totals(now, timezone);

@@ -204,6 +204,7 @@ impl HubTask {
                 }
                 Err(refusal) => drop(reply.send(Err(refusal))),
             },
+            Message::Overview { reply } => drop(reply.send(self.money.overview())),
             Message::SetRules { rules } => {
                 let acts = self.money.set_rules(*rules);
                 self.carry_out(acts);

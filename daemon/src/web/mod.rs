@@ -4,6 +4,7 @@
 //! the store and the operations' files. It can be started and stopped while the daemon runs.
 
 mod assets;
+mod costs;
 mod files;
 mod follow;
 mod gate;
@@ -21,7 +22,7 @@ mod socket;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use llmctl_proto::paths::{Paths, replace_file};
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,12 @@ pub struct WebDeps {
     pub shutdown: CancellationToken,
     /// Build.
     pub version: &'static str,
+    /// A message to a browser that takes longer ends the connection; [`SEND_PATIENCE`].
+    pub send_patience: Duration,
 }
+
+/// How long a browser may take for a message.
+pub const SEND_PATIENCE: Duration = socket::SEND;
 
 /// Why the gateway is not there.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +119,7 @@ pub(crate) struct Shared {
     pub(crate) stats: WebStats,
     pub(crate) assets: Assets,
     pub(crate) started: Instant,
+    pub(crate) ledger_turns: costs::Turns,
 }
 
 impl Shared {
@@ -161,6 +168,7 @@ impl Gateway {
             stats: WebStats::default(),
             assets: Assets::from_env(),
             started: Instant::now(),
+            ledger_turns: costs::Turns::default(),
         };
         Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }

@@ -17,7 +17,7 @@ use super::reply::{self, Reply};
 use super::routes::{not_allowed, percent_decode};
 use super::serve::{Ctx, json_body};
 use super::session::Caller;
-use super::{listing, socket};
+use super::{costs, listing, socket};
 use crate::hub::StopOrder;
 use crate::operations::VerbError;
 use crate::store::EventQuery;
@@ -56,6 +56,7 @@ pub(super) async fn route(
             let asked = Asked { request: &request, operation: &operation, dir: &dir };
             match rest {
                 [] if get => one(ctx, &operation).await,
+                ["cost"] if get => costs::explain(ctx, &operation).await,
                 ["output"] if get => recorded::output(&asked).await,
                 ["lines"] if get => recorded::lines(&asked).await,
                 ["journal"] if get => recorded::journal(&dir).await,
@@ -63,7 +64,7 @@ pub(super) async fn route(
                 ["stop"] if post => stop(ctx, request, caller, &operation).await,
                 ["pause"] if post => suspend(ctx, request, &operation, true).await,
                 ["resume"] if post => suspend(ctx, request, &operation, false).await,
-                [] | ["output" | "lines" | "journal"] | ["partial", _] => not_allowed("GET, HEAD"),
+                [] | ["cost" | "output" | "lines" | "journal"] | ["partial", _] => not_allowed("GET, HEAD"),
                 ["stop" | "pause" | "resume"] => not_allowed("POST"),
                 _ => reply::not_found(),
             }

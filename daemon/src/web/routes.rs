@@ -17,7 +17,7 @@ use super::gate::{Refusal, Shown, require_origin};
 use super::reply::{self, Reply};
 use super::serve::{Ctx, json_body};
 use super::session::{Caller, NoCaller, SESSION_LIFE};
-use super::{history, operations, socket};
+use super::{costs, history, operations, socket};
 
 /// Answers one request.
 pub(super) async fn handle(ctx: &Ctx, request: Request<Incoming>) -> Reply {
@@ -93,12 +93,16 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
             None => reply::refused(NO_SESSION),
         },
         (["api", "events"], true, _) => history::events(ctx, &request).await,
+        (["api", "costs"], true, _) => costs::costs(ctx, &request).await,
+        (["api", "budgets"], true, _) => costs::budgets(ctx).await,
         (["api", "snapshot"], true, _) => snapshot(ctx).await,
         (["api", "metrics"], true, _) => metrics(ctx).await,
         (["metrics"], true, _) => prometheus(ctx),
         (["api", "operations", rest @ ..], _, _) => operations::route(ctx, request, caller, rest).await,
         (
-            ["" | "health" | "ws" | "metrics"] | ["static", ..] | ["api", "events" | "snapshot" | "metrics"],
+            ["" | "health" | "ws" | "metrics"]
+            | ["static", ..]
+            | ["api", "events" | "snapshot" | "metrics" | "costs" | "budgets"],
             ..,
         ) => not_allowed("GET, HEAD"),
         (["auth"], ..) => not_allowed("GET, HEAD, POST"),

@@ -54,7 +54,7 @@ const MAX_MESSAGES: u32 = 20;
 const BATCH_FRAMES: usize = 256;
 const BATCH_BYTES: usize = 64 * 1024;
 /// A send that takes longer belongs to a browser that has stopped reading.
-const SEND: Duration = Duration::from_secs(10);
+pub(super) const SEND: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(20);
 const SILENT: Duration = Duration::from_secs(45);
 /// Times in a minute after which a socket that is told to start over is too slow.
@@ -252,7 +252,7 @@ impl<'a> Socket<'a> {
     }
 
     async fn send(&mut self, message: Message) -> Step {
-        match tokio::time::timeout(SEND, self.ws.send(message)).await {
+        match tokio::time::timeout(self.shared.deps.send_patience, self.ws.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Slow),
@@ -260,7 +260,7 @@ impl<'a> Socket<'a> {
     }
 
     async fn feed(&mut self, json: Utf8Bytes) -> Step {
-        match tokio::time::timeout(SEND, self.ws.feed(Message::Text(json))).await {
+        match tokio::time::timeout(self.shared.deps.send_patience, self.ws.feed(Message::Text(json))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Slow),
@@ -268,7 +268,7 @@ impl<'a> Socket<'a> {
     }
 
     async fn flush(&mut self) -> Step {
-        match tokio::time::timeout(SEND, self.ws.flush()).await {
+        match tokio::time::timeout(self.shared.deps.send_patience, self.ws.flush()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Slow),

@@ -8,6 +8,7 @@ pub mod socket;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use llmctl_proto::event::{
     Event, ExecutionCompleted, ExecutionOutput, ExecutionProgress, ExecutionStarted, Mode, Phase, PromptInfo,
@@ -22,7 +23,7 @@ use llmctld::adopt::{Adopter, Deps};
 use llmctld::hub::{Hub, Publish, Rules};
 use llmctld::operations::Operations;
 use llmctld::store::Store;
-use llmctld::web::{Gateway, WebDeps};
+use llmctld::web::{Gateway, SEND_PATIENCE, WebDeps};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,11 @@ pub struct Stage {
 }
 
 pub async fn stage() -> Stage {
+    stage_with(SEND_PATIENCE).await
+}
+
+/// A stage whose gateway waits so long for a browser to read.
+pub async fn stage_with(send_patience: Duration) -> Stage {
     let dir = tempfile::tempdir().expect("tempdir");
     let at = |name: &str| dir.path().join(name);
     let paths = Arc::new(Paths { state: at("s"), runtime: at("r"), config: at("c"), socket: at("r/x") });
@@ -66,6 +72,7 @@ pub async fn stage() -> Stage {
         tracker,
         shutdown: shutdown.clone(),
         version: "test",
+        send_patience,
     };
     let gateway = Gateway::new(deps.clone());
     let (addr, already) = gateway.start(None, Some(0)).await.expect("started");

@@ -8,8 +8,10 @@ mod last_seen;
 pub mod report;
 mod row;
 mod share;
+mod table;
 
 pub use days::*;
 pub use last_seen::{LAST_SEEN, last_seen};
 pub use row::*;
 pub use share::{Cell, Share, cost_of, shares};
+pub use table::{Bucket, Line, Table};

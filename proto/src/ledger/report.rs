@@ -1,12 +1,14 @@
 //! What records of the ledger add up to: sums by whatever they are looked at by. Pure, and exact: sums are taken in
 //! pico-dollars, and the rounded rows of a report add up to its rounded total.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use super::table::{Bucket, Line, Table};
 use crate::event::{CostBasis, CostRecorded};
 use crate::ledger::LedgerRow;
 use crate::money::PicoUsd;
@@ -70,12 +72,14 @@ impl By {
         }
     }
 
+    /// The grouping of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == name)
+    }
+
     /// The group of a row; none for what has no value to be grouped by.
-    fn key(self, record: &CostRecorded, row: &LedgerRow, zone: &TimeZone) -> Option<String> {
-        let day = |length: usize| {
-            let here = Timestamp::from_millisecond(record.recorded_at.0).ok()?.to_zoned(zone.clone());
-            here.date().to_string().get(..length).map(str::to_owned)
-        };
+    pub(super) fn key(self, record: &CostRecorded, row: &LedgerRow, zone: &TimeZone) -> Option<String> {
+        let day = |length: usize| local(record.recorded_at, zone)?.get(..length).map(str::to_owned);
         match self {
             Self::Model => Some(row.model.clone()).filter(|model| !model.is_empty()),
             Self::Tool => Some(record.tool.clone()).filter(|tool| !tool.is_empty()),
@@ -89,6 +93,12 @@ impl By {
             Self::Month => day(7),
         }
     }
+}
+
+/// A moment on the clocks of a zone, to the minute: `2026-11-23T09:30`.
+pub(super) fn local(at: UnixMs, zone: &TimeZone) -> Option<String> {
+    let here = Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone.clone());
+    Some(here.strftime("%Y-%m-%dT%H:%M").to_string())
 }
 
 /// A sum over rows.
@@ -124,7 +134,32 @@ impl Sum {
         PicoUsd::from_sum(self.cost_pico).unwrap_or(PicoUsd(i64::MAX))
     }
 
-    fn add(&mut self, record: &CostRecorded, row: &LedgerRow) {
+    /// The sum as displays and scripts get it; amounts in nano-dollars, and the cost as a decimal text besides.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "operations": self.operations(),
+            "tokens": self.tokens,
+            "tokens_total": self.tokens.total(),
+            "cost_nano_usd": self.cost().nano(),
+            "cost_usd": self.cost().exact(),
+            "reported_cost_nano_usd": PicoUsd::from_sum(self.reported_pico).map_or(i64::MAX, PicoUsd::nano),
+            "rows": self.rows,
+            "unknown": self.unknown,
+            "derived": self.derived,
+            "inexact": self.inexact,
+            "drifted": self.drifted,
+        })
+    }
+
+    /// Adds all rows of an attempt.
+    pub fn add_record(&mut self, record: &CostRecorded) {
+        for row in &record.rows {
+            self.add(record, row);
+        }
+        self.drifted += u64::from(record.drift.is_some());
+    }
+
+    pub(super) fn add(&mut self, record: &CostRecorded, row: &LedgerRow) {
         if !self.operations.contains(record.operation_id.as_str()) {
             self.operations.insert(record.operation_id.to_string());
         }
@@ -172,39 +207,19 @@ impl Span {
 pub fn total<'a>(records: impl IntoIterator<Item = &'a CostRecorded>) -> Sum {
     let mut sum = Sum::default();
     for record in records {
-        for row in &record.rows {
-            sum.add(record, row);
-        }
-        sum.drifted += u64::from(record.drift.is_some());
+        sum.add_record(record);
     }
     sum
 }
 
 /// Sums by what they are looked at by: days and months in their order, all else the dearest first.
 pub fn group<'a>(records: impl IntoIterator<Item = &'a CostRecorded>, by: By, zone: &TimeZone) -> Vec<Group> {
-    let mut sums: BTreeMap<Option<String>, Sum> = BTreeMap::new();
+    let mut table = Table::new(Bucket::All, by, zone.clone());
     for record in records {
-        let mut drifted = record.drift.is_some();
-        for row in &record.rows {
-            let sum = sums.entry(by.key(record, row, zone)).or_default();
-            sum.add(record, row);
-            sum.drifted += u64::from(std::mem::take(&mut drifted));
-        }
+        table.add(record);
     }
-    let mut groups: Vec<Group> =
-        sums.into_iter().map(|(key, sum)| Group { key, sum, cost_nano_usd: 0 }).collect();
-    if !matches!(by, By::Day | By::Month) {
-        groups.sort_by(|a, b| (b.sum.cost_pico, &a.key).cmp(&(a.sum.cost_pico, &b.key)));
-    }
-    // Differences of a rounded running sum: each is off by less than one nano-dollar, and together by nothing.
-    let (mut running, mut shown) = (0_i128, 0_i64);
-    for group in &mut groups {
-        running += group.sum.cost_pico;
-        let now = PicoUsd::from_sum(running).unwrap_or(PicoUsd(i64::MAX)).nano();
-        group.cost_nano_usd = now.saturating_sub(shown);
-        shown = now;
-    }
-    groups
+    let group = |line: Line| Group { key: line.key, sum: line.sum, cost_nano_usd: line.cost_nano_usd };
+    table.into_lines().into_iter().map(group).collect()
 }
 
 /// The first moment of the day, week (from Monday) and month that `now` lies in.

@@ -8,7 +8,7 @@ use llmctl_proto::config::{Severity, discover, load};
 use llmctl_proto::paths::{Paths, make_private_dir, private_file};
 
 use super::print;
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::config::{catalogue, safe, working_dir};
 use crate::error::{CliError, Exit, Outcome};
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use llmctl_proto::paths::Paths;
 
 use super::print;
-use crate::cli_config::Template;
+use crate::cli::config::Template;
 use crate::config::working_dir;
 use crate::error::{CliError, Exit, Outcome};
 

@@ -12,7 +12,7 @@ use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::ReloadConfigRequest;
 
 use super::{print, println};
-use crate::cli_config::{ConfigFlags, ConfigVerb};
+use crate::cli::config::{ConfigFlags, ConfigVerb};
 use crate::error::{CliError, Exit, Outcome};
 use crate::link;
 

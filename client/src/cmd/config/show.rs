@@ -6,7 +6,7 @@ use llmctl_proto::config::{KeyPath, Layer, Loaded, Origin, Shown, schema, to_yam
 use llmctl_proto::paths::Paths;
 
 use super::print;
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::config::{self, safe};
 use crate::error::{CliError, Exit, Outcome};
 

@@ -9,7 +9,7 @@ use llmctl_proto::paths::Paths;
 use llmctl_proto::time::UnixMs;
 
 use super::{print, println};
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::config::{catalogue, safe, working_dir};
 use crate::error::{CliError, Exit, Outcome};
 

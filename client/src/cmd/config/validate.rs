@@ -9,7 +9,7 @@ use llmctl_proto::paths::Paths;
 use serde_json::json;
 
 use super::print;
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::cmd::tools;
 use crate::config::{catalogue, safe, working_dir};
 use crate::error::{CliError, Exit, Outcome};

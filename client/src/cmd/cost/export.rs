@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{print, records, span, zone};
 use crate::cli;
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::error::{Exit, Outcome};
 
 const HEAD: [&str; 25] = [

@@ -14,7 +14,7 @@ use llmctl_proto::time::UnixMs;
 
 use super::{print, println};
 use crate::cli;
-use crate::cli_config::ConfigFlags;
+use crate::cli::config::ConfigFlags;
 use crate::config;
 use crate::error::{CliError, Outcome};
 

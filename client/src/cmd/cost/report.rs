@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use super::{as_of, print, println, records, span, within, zone};
+use crate::cli::config::ConfigFlags;
 use crate::cli::{self, CostBy, Period};
-use crate::cli_config::ConfigFlags;
 use crate::error::{CliError, Exit, Outcome};
 use crate::term::{Table, one_line, tokens};
 
@@ -120,13 +120,13 @@ impl Report<'_> {
             "as_of": self.now,
             "timezone": self.zone.iana_name(),
             "periods": self.periods().iter().map(|(name, sum)| {
-                let mut value = sum_json(sum);
+                let mut value = sum.to_json();
                 value["period"] = json!(name.replace(' ', "_"));
                 value
             }).collect::<Vec<_>>(),
             "by": by.as_str(),
             "rows": groups.iter().map(|group| {
-                let mut value = sum_json(&group.sum);
+                let mut value = (&group.sum).to_json();
                 value["key"] = json!(group.key);
                 value["cost_nano_usd"] = json!(group.cost_nano_usd);
                 value
@@ -206,20 +206,4 @@ fn notes(sum: &Sum) -> String {
         ));
     }
     if notes.is_empty() { String::new() } else { format!("\n{}\n", notes.join("\n")) }
-}
-
-fn sum_json(sum: &Sum) -> Value {
-    json!({
-        "operations": sum.operations(),
-        "tokens": sum.tokens,
-        "tokens_total": sum.tokens.total(),
-        "cost_nano_usd": sum.cost().nano(),
-        "cost_usd": sum.cost().exact(),
-        "reported_nano_usd": PicoUsd::from_sum(sum.reported_pico).map_or(i64::MAX, PicoUsd::nano),
-        "rows": sum.rows,
-        "unknown": sum.unknown,
-        "derived": sum.derived,
-        "inexact": sum.inexact,
-        "drifted": sum.drifted,
-    })
 }
