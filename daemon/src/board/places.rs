@@ -55,8 +55,7 @@ impl Places {
     /// Reads what an earlier daemon knew.
     pub(super) fn load(paths: Arc<Paths>) -> Self {
         let known = std::fs::read(paths.state.join("projects.json")).ok();
-        let known: Vec<Known> =
-            known.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let known: Vec<Known> = known.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
         Self { paths, known }
     }
 
@@ -158,13 +157,8 @@ fn find_project(dir: &Path, paths: &Paths, rules: &Rules) -> Option<PathBuf> {
     if dir.starts_with(&paths.state) {
         return None;
     }
-    let mut names: Vec<&String> = rules.in_projects.iter().collect();
-    let usual = Rules::default().in_projects;
-    names.extend(usual.iter().filter(|_| names.is_empty()));
-    dir.ancestors()
-        .take(MAX_UP)
-        .find(|up| names.iter().any(|name| up.join(name).is_dir()))
-        .map(Path::to_owned)
+    let has_tasks = |up: &&Path| rules.in_projects.iter().any(|name| up.join(name).is_dir());
+    dir.ancestors().take(MAX_UP).find(has_tasks).map(Path::to_owned)
 }
 
 /// The project of a directory of task files, and the rest of its path.
@@ -195,7 +189,7 @@ fn unique(name: String, taken: impl Fn(&str) -> bool) -> String {
     if !taken(&name) {
         return name;
     }
-    (2..)
+    (2..=MAX_PROJECTS + MAX_PLACES + 2)
         .map(|n| format!("{name}-{n}"))
         .find(|name| !taken(name))
         // The list is bounded, so a number is free.

@@ -99,9 +99,8 @@ impl Doorbell {
             // Our own reads raise these.
             EventKind::Access(_) => return,
             EventKind::Modify(ModifyKind::Name(_)) => (URGENT, true),
-            EventKind::Create(CreateKind::Folder) => (SOFT, true),
             EventKind::Remove(RemoveKind::File) => (SOFT, false),
-            EventKind::Remove(_) => (SOFT, true),
+            EventKind::Create(CreateKind::Folder) | EventKind::Remove(_) => (SOFT, true),
             _ => (SOFT, false),
         };
         if moves {

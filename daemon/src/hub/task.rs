@@ -15,7 +15,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::Rules;
 use super::money::{Act, Money};
 use super::ring::Ring;
-use super::{Before, Condition, Directive, Frame, HubStats, Message, Publish, StopOrder, Subscription, TaskWork};
+use super::{
+    Before, Condition, Directive, Frame, HubStats, Message, Publish, StopOrder, Subscription, TaskWork,
+};
 use crate::store::{Addition, Fact, Recovered, Store};
 
 pub(super) struct HubTask {
