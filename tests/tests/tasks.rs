@@ -1,0 +1,9 @@
+//! The board on the real binaries, on a copy of the provided tree. Numbers in names are those of the acceptance list.
+//!
+//! Without the provided tree (`LLMCTL_TEST_TASKS`, or `shared/data/tasks` beside the repository) the tests that need
+//! it say so and pass.
+
+#[path = "tasks/changes.rs"]
+mod changes;
+#[path = "tasks/stage.rs"]
+mod stage;
