@@ -7,3 +7,13 @@
 mod changes;
 #[path = "tasks/stage.rs"]
 mod stage;
+#[path = "tasks/edits.rs"]
+mod edits;
+#[path = "tasks/storms.rs"]
+mod storms;
+#[path = "tasks/hostile.rs"]
+mod hostile;
+#[path = "tasks/projects.rs"]
+mod projects;
+#[path = "tasks/rpc.rs"]
+mod rpc;
