@@ -5,15 +5,15 @@
 
 #[path = "tasks/changes.rs"]
 mod changes;
-#[path = "tasks/stage.rs"]
-mod stage;
 #[path = "tasks/edits.rs"]
 mod edits;
-#[path = "tasks/storms.rs"]
-mod storms;
 #[path = "tasks/hostile.rs"]
 mod hostile;
 #[path = "tasks/projects.rs"]
 mod projects;
 #[path = "tasks/rpc.rs"]
 mod rpc;
+#[path = "tasks/stage.rs"]
+mod stage;
+#[path = "tasks/storms.rs"]
+mod storms;

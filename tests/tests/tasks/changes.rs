@@ -116,7 +116,9 @@ fn t3_copy_and_unlink_into_done_is_one_completion() {
     pause(700);
     let events = follower.events();
     assert_eq!(events.len(), 60, "{:?}", events.iter().map(|(name, _)| name).collect::<Vec<_>>());
-    assert!(events.iter().filter(|(name, _)| name == "task.completed").all(|(_, d)| d["from_lane"] == "assigned"));
+    assert!(
+        events.iter().filter(|(name, _)| name == "task.completed").all(|(_, d)| d["from_lane"] == "assigned")
+    );
 }
 
 #[test]
@@ -127,7 +129,8 @@ fn t4_half_written_files_are_not_news_and_no_content_is_lost() {
     stage.write(path, &task("t4", "assigned"));
     follower.names_of("t4", 1);
     let titles = || -> Vec<String> {
-        let title = |(_, data): (String, Value)| data["card"]["title"].as_str().unwrap_or_default().to_owned();
+        let title =
+            |(_, data): (String, Value)| data["card"]["title"].as_str().unwrap_or_default().to_owned();
         follower.events().into_iter().map(title).collect()
     };
     for n in 0..20 {
@@ -185,10 +188,12 @@ fn t6_a_file_with_an_unquoted_time_is_a_file_like_any_other() {
     let follower = stage.follow();
     let path = "assigned/architect/2026-02-09T0500-architect-review-src-consolidation.yaml";
     let text = stage.read(path);
-    let changed: String = text
-        .lines()
-        .map(|line| if line.starts_with("status:") { "status: in_progress\n".into() } else { format!("{line}\n") })
-        .collect();
+    let changed: String =
+        text.lines()
+            .map(|line| {
+                if line.starts_with("status:") { "status: in_progress\n".into() } else { format!("{line}\n") }
+            })
+            .collect();
     assert_ne!(text, changed);
     stage.write(path, &changed);
     let events = llmctl_tests::wait::wait_for(SOON, "an event", || {

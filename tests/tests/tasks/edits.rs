@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use llmctl_tests::wait::wait_until;
 use serde_json::{Value, json};
 
-use crate::stage::{SOON, Stage, copy, encoded, pause, provided, start, task};
+use crate::stage::{SOON, Stage, copy, encoded, pause, provided, skipped, start, task};
 
 const DOTTED: &str = "mfd-task-1.2-implement-parser";
 const DOTTED_FILE: &str = "assigned/backend-dev/2026-01-29T0730-mfd-task-1.2-implement-parser.yaml";
@@ -36,7 +36,8 @@ fn a_priority_is_one_line_and_one_event_and_the_same_one_is_none() {
     let rev = body["task"]["_llmctl"]["rev"].as_str().expect("a version").to_owned();
     assert_eq!(stage.board()[DOTTED_FILE]["rev"], rev.as_str());
     assert_eq!(answer.header("etag"), Some(format!("\"{rev}\"").as_str()));
-    let again = stage.patch_priority(DOTTED, r#"{"priority":"High"}"#, &[("if-match", &format!("\"{rev}\""))]);
+    let again =
+        stage.patch_priority(DOTTED, r#"{"priority":"High"}"#, &[("if-match", &format!("\"{rev}\""))]);
     assert_eq!(again.status, 200, "{}", again.text());
     assert_eq!(stage.read(DOTTED_FILE), after);
     pause(700);
@@ -56,11 +57,8 @@ fn a_priority_is_one_line_and_one_event_and_the_same_one_is_none() {
 fn what_a_priority_must_not_be_is_refused_before_anything_is_touched() {
     let Some(stage) = Stage::provided() else { return };
     let follower = stage.follow();
-    let in_progress = stage
-        .board()
-        .into_values()
-        .find(|card| card["state"] == "in_progress")
-        .expect("one is in progress");
+    let in_progress =
+        stage.board().into_values().find(|card| card["state"] == "in_progress").expect("one is in progress");
     let progress = in_progress["id"].as_str().expect("an id").to_owned();
     let long = "x".repeat(201);
     for (id, body, status, code) in [
@@ -80,7 +78,12 @@ fn what_a_priority_must_not_be_is_refused_before_anything_is_touched() {
         ("dist002-task-3.2-cleanup", r#"{"priority":"LOW"}"#, 409, "task_not_editable"),
     ] {
         let answer = stage.patch_priority(id, body, &[]);
-        assert_eq!((answer.status, &answer.json()["code"]), (status, &code.into()), "{id}: {}", answer.text());
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (status, &code.into()),
+            "{id}: {}",
+            answer.text()
+        );
         assert!(!answer.text().contains(&stage.root.display().to_string()));
     }
     for body in ["Medium", "medium", "normal", "Low"] {
@@ -99,10 +102,15 @@ fn t13_an_edit_of_an_older_version_is_a_conflict_with_both_values() {
     let line = text.lines().find(|line| line.starts_with("priority:")).expect("a priority").to_owned();
     stage.write(DOTTED_FILE, &text.replace(&line, "priority: low"));
     let text = stage.read(DOTTED_FILE);
-    let answer = stage.patch_priority(DOTTED, r#"{"priority":"CRITICAL"}"#, &[("if-match", &format!("\"{old}\""))]);
+    let answer =
+        stage.patch_priority(DOTTED, r#"{"priority":"CRITICAL"}"#, &[("if-match", &format!("\"{old}\""))]);
     assert_eq!((answer.status, &answer.json()["code"]), (412, &"precondition_failed".into()));
     let detail = &answer.json()["detail"];
-    assert_eq!(detail["values"], json!([{"key": "priority", "current": "low", "wanted": "critical"}]), "{detail}");
+    assert_eq!(
+        detail["values"],
+        json!([{"key": "priority", "current": "low", "wanted": "critical"}]),
+        "{detail}"
+    );
     assert_eq!(stage.read(DOTTED_FILE), text, "untouched");
     let body = r#"{"priority":"CRITICAL","last_modified":"2020-01-01T00:00:00.000Z"}"#;
     let answer = stage.patch_priority(DOTTED, body, &[]);
@@ -229,10 +237,8 @@ fn t9_nothing_is_lost_between_twelve_writers() {
             });
             scope.spawn(move || {
                 // A writer that knows of the lock and not of the daemon.
-                let mut tree = llmctl_proto::task::files::Tree::new(
-                    &stage.root,
-                    llmctl_proto::task::Layout::default(),
-                );
+                let mut tree =
+                    llmctl_proto::task::files::Tree::new(&stage.root, llmctl_proto::task::Layout::default());
                 for n in 1..=EACH {
                     set_beside(stage, &mut tree, &format!("file_{writer}"), n);
                     accepted.fetch_add(1, Ordering::Relaxed);
@@ -267,7 +273,7 @@ fn t14_what_cannot_be_written_is_said_and_stays_as_it_was() {
     let Some(from) = provided() else { return };
     let probe = Command::new("unshare").args(["-Urm", "true"]).output();
     if !probe.is_ok_and(|done| done.status.success()) {
-        println!("skipped: no mount namespaces here");
+        skipped("no mount namespaces here");
         return;
     }
     let begin = |sandbox: &llmctl_tests::sandbox::Sandbox| {

@@ -1,5 +1,6 @@
 //! Files that break other readers, fields that would run elsewhere, and more files than usual.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
@@ -19,7 +20,7 @@ fn nasty() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
     let mut bomb = "id: bomb\na0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..10 {
         let before = format!("*a{}, ", n - 1).repeat(9);
-        bomb += &format!("a{n}: &a{n} [{}]\n", before.trim_end_matches(", "));
+        let _ = writeln!(bomb, "a{n}: &a{n} [{}]", before.trim_end_matches(", "));
     }
     vec![
         ("front.yaml", text("---\nid: front\ntitle: Front\nstatus: new\n---\n# Markdown\n* a\n"), None),
@@ -37,7 +38,11 @@ fn nasty() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
         ("comments.yaml", text("# only\n# comments\n"), Some("empty")),
         ("list.yaml", text("- a\n- b\n"), Some("not_a_mapping")),
         ("latin.yaml", b"id: latin\ntitle: \xe9t\xe9\n".to_vec(), Some("not_utf8")),
-        ("nan.yaml", text("id: nan\nstatus: new\ntitle: T\nx: .nan\ny: .inf\n2026-01-01: z\n[a, b]: c\n"), None),
+        (
+            "nan.yaml",
+            text("id: nan\nstatus: new\ntitle: T\nx: .nan\ny: .inf\n2026-01-01: z\n[a, b]: c\n"),
+            None,
+        ),
         ("tag.yaml", text("id: tag\nstatus: new\ntitle: !secret T\nb: !!binary aGVsbG8=\n"), None),
         ("bomb.yaml", text(&bomb), Some("alias_bomb")),
         ("deep.yaml", text(&deep), Some("too_deep")),
@@ -64,7 +69,7 @@ fn t15_nasty_files_are_cards_with_a_name_and_harm_no_other() {
     fs::write(stage.path("inbox").join(strange), task("strange", "new")).expect("written");
     let closed = stage.path("inbox/closed.yaml");
     fs::write(&closed, task("closed", "new")).expect("written");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("closed");
     fs::create_dir_all(stage.path("backups/1/x")).expect("made");
     fs::write(stage.path("backups/1/x/bom.yaml"), task("bom", "new")).expect("written");
 
@@ -74,11 +79,12 @@ fn t15_nasty_files_are_cards_with_a_name_and_harm_no_other() {
         let board = stage.get("/api/tasks");
         let (inbox, invalid) = (board["inbox"].as_array()?.len(), board["invalid"].as_array()?.len());
         // The tests may run as a user who may read everything.
-        (inbox + invalid == 5 + all.len() + 2 && inbox >= 4 + readable + 1).then_some(board)
+        (inbox + invalid == 5 + all.len() + 2 && inbox > 4 + readable).then_some(board)
     });
     for (name, _, problem) in &all {
         let path = format!("inbox/{name}");
-        let invalid = board["invalid"].as_array().expect("a list").iter().find(|card| card["path"] == path.as_str());
+        let invalid =
+            board["invalid"].as_array().expect("a list").iter().find(|card| card["path"] == path.as_str());
         assert_eq!(invalid.map(|card| &card["problem"]), problem.map(Value::from).as_ref(), "{name}");
     }
     let stats = stage.get("/api/stats");
@@ -107,7 +113,7 @@ fn t16_markup_is_text_in_every_answer_and_cards_stay_small() {
     let Some(stage) = Stage::provided() else { return };
     let quoted = serde_json::to_string(MARKUP).expect("text");
     let fields = ["id", "agent", "status", "priority", "title", "created_at", "batch", "blocked_reason"];
-    let text: String = fields.iter().map(|key| format!("{key}: {quoted}\n")).collect();
+    let text = fields.map(|key| format!("{key}: {quoted}\n")).concat();
     let text = text + &format!("tags: [{quoted}]\ndependencies: [{quoted}]\nresult: {{summary: {quoted}}}\n");
     stage.write("done/x/markup.yaml", &text);
     let long = "ü\"\\<".repeat(500);
@@ -140,7 +146,8 @@ fn t18_a_thousand_more_files_change_little() {
         for n in 0..1_000 {
             let dir = root.join(format!("assigned/many-{}", n % 10));
             fs::create_dir_all(&dir).expect("made");
-            fs::write(dir.join(format!("many-{n}.yaml")), task(&format!("many-{n}"), "assigned")).expect("written");
+            fs::write(dir.join(format!("many-{n}.yaml")), task(&format!("many-{n}"), "assigned"))
+                .expect("written");
         }
     };
     let stage = Stage::with(many, |sandbox| start(sandbox, sandbox.llmctl(&["dashboard"])));

@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::rpc::{block_on, connect};
 use crate::stage::{SOON, Stage, start, task};
 
-fn scope(dir: &std::path::Path) -> Option<TaskScope> {
-    Some(TaskScope { project: String::new(), dir: dir.display().to_string() })
+fn of(dir: &std::path::Path) -> TaskScope {
+    TaskScope { project: String::new(), dir: dir.display().to_string() }
 }
 
 /// A daemon whose configuration names no root.
@@ -33,10 +33,10 @@ fn a_project_is_learnt_from_a_verb_and_kept_over_a_restart() {
     assert_eq!(stage.get("/api/stats")["tasks"]["total"], 0);
     let deep = stage.sandbox.project().join("src/deep");
     fs::create_dir_all(&deep).expect("made");
-    let socket = stage.sandbox.path("run/llmctl/llmctl.sock");
+    let socket = stage.sandbox.path("run/llmctl/llmctld.sock");
     let listed = block_on(async {
         let mut client = connect(&socket).await;
-        let request = ListTasksRequest { scope: scope(&deep), done: false };
+        let request = ListTasksRequest { scope: Some(of(&deep)), done: false };
         client.list_tasks(request).await.expect("listed").into_inner()
     });
     assert_eq!(listed.cards.len(), 2, "known at once: {listed:?}");
@@ -54,13 +54,15 @@ fn a_project_is_learnt_from_a_verb_and_kept_over_a_restart() {
 fn verbs_over_the_socket_do_what_they_do_over_http() {
     let stage = unconfigured();
     let dir = stage.sandbox.project();
-    let socket = stage.sandbox.path("run/llmctl/llmctl.sock");
+    let socket = stage.sandbox.path("run/llmctl/llmctld.sock");
     block_on(async {
         let mut client = connect(&socket).await;
-        let none = client.show_task(ShowTaskRequest { scope: scope(&stage.sandbox.home()), task: "x".into() }).await;
+        let none = client
+            .show_task(ShowTaskRequest { scope: Some(of(&stage.sandbox.home())), task: "x".into() })
+            .await;
         assert_eq!(none.expect_err("no task files").code(), tonic::Code::NotFound);
         let new = CreateTaskRequest {
-            scope: scope(&dir),
+            scope: Some(of(&dir)),
             title: "By socket".into(),
             priority: "critical".into(),
             ..CreateTaskRequest::default()
@@ -68,7 +70,7 @@ fn verbs_over_the_socket_do_what_they_do_over_http() {
         let made = client.create_task(new).await.expect("made").into_inner();
         stage.write("inbox/low.yaml", &task("low", "new").replace("high", "low"));
         let claim = EditTaskRequest {
-            scope: scope(&dir),
+            scope: Some(of(&dir)),
             verb: "claim".into(),
             agent: "me".into(),
             ..EditTaskRequest::default()
@@ -80,7 +82,7 @@ fn verbs_over_the_socket_do_what_they_do_over_http() {
         let id = card["id"].as_str().expect("an id");
         let prefix = id[..id.len() - 3].to_owned();
         let edit = EditTaskRequest {
-            scope: scope(&dir),
+            scope: Some(of(&dir)),
             task: prefix.clone(),
             verb: "set".into(),
             key: "batch".into(),
@@ -90,17 +92,23 @@ fn verbs_over_the_socket_do_what_they_do_over_http() {
         };
         let stale = client.edit_task(edit.clone()).await.expect_err("an old version");
         assert_eq!(stale.code(), tonic::Code::Aborted);
-        let set = client.edit_task(EditTaskRequest { rev: claimed.rev, ..edit }).await.expect("set").into_inner();
+        let set =
+            client.edit_task(EditTaskRequest { rev: claimed.rev, ..edit }).await.expect("set").into_inner();
         assert!(!set.unchanged && set.rev != set.old_rev);
-        let shown = client.show_task(ShowTaskRequest { scope: scope(&dir), task: prefix }).await.expect("shown");
+        let shown =
+            client.show_task(ShowTaskRequest { scope: Some(of(&dir)), task: prefix }).await.expect("shown");
         let shown: Value = serde_json::from_str(&shown.into_inner().task).expect("JSON");
         assert_eq!(shown["_llmctl"]["rev"], set.rev.as_str());
         let second = client.edit_task(claim.clone()).await;
         assert!(second.is_err(), "what is meant for x is not for me");
-        let lint = client.lint_tasks(LintTasksRequest { scope: scope(&dir) }).await.expect("linted").into_inner();
+        let lint =
+            client.lint_tasks(LintTasksRequest { scope: Some(of(&dir)) }).await.expect("linted").into_inner();
         assert_eq!(lint.findings, Vec::<String>::new());
         let unknown = EditTaskRequest { task: "low".into(), verb: "explode".into(), ..claim };
-        assert_eq!(client.edit_task(unknown).await.expect_err("no verb").code(), tonic::Code::InvalidArgument);
+        assert_eq!(
+            client.edit_task(unknown).await.expect_err("no verb").code(),
+            tonic::Code::InvalidArgument
+        );
     });
 }
 
@@ -127,10 +135,7 @@ fn a_changed_configuration_changes_what_is_watched() {
             format!("{} {}", event["type"].as_str().unwrap_or_default(), event["data"]["project"])
         })
         .collect();
-    let wanted = [
-        "watcher.started \"project\"",
-        "watcher.stopped \"project\"",
-        "watcher.started \"elsewhere\"",
-    ];
+    let wanted =
+        ["watcher.started \"project\"", "watcher.stopped \"project\"", "watcher.started \"elsewhere\""];
     assert_eq!(names, wanted);
 }

@@ -24,8 +24,14 @@ pub(crate) fn provided() -> Option<PathBuf> {
     if root.join("inbox").is_dir() {
         return Some(root);
     }
-    println!("skipped: there is no tree of task files at {}", root.display());
+    skipped(&format!("there is no tree of task files at {}", root.display()));
     None
+}
+
+/// Says why a test did nothing.
+#[allow(clippy::print_stdout)]
+pub(crate) fn skipped(why: &str) {
+    println!("skipped: {why}");
 }
 
 pub(crate) struct Stage {

@@ -11,7 +11,7 @@ use llmctl_proto::time::UnixMs;
 use llmctl_tests::wait::{poll, wait_until};
 use serde_json::Value;
 
-use crate::stage::{SOON, Stage, copy, pause, provided, start, task};
+use crate::stage::{SOON, Stage, copy, pause, provided, skipped, start, task};
 
 /// How often the two commits are exchanged.
 const CHECKOUTS: usize = 50;
@@ -188,7 +188,7 @@ fn without_watches(command: &str) -> Option<Command> {
         .output()
         .is_ok_and(|done| done.status.success());
     if !can {
-        println!("skipped: no user namespaces here");
+        skipped("no user namespaces here");
     }
     can.then_some(unshare)
 }
