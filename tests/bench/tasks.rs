@@ -19,25 +19,23 @@ use crate::probe::millis;
 use crate::samples::Samples;
 use crate::table::{Against, Goal, Row, mb};
 
-/// Files of the usual and of the large tree.
-const FILES: usize = 1_000;
-const MANY: usize = 10_000;
-/// Bytes of a file: the median of real ones.
-const FILE_BYTES: usize = 2_120;
+/// Files of the usual and of the large tree, and the bytes of each: the median of real ones, and short ones.
+const FILES: (usize, usize) = (1_000, 2_120);
+const MANY: (usize, usize) = (10_000, 420);
 /// Between two renames; each is one event.
 const EVERY: Duration = Duration::from_millis(30);
 
 pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (files, goal) in [(FILES, 150.0), (MANY, 400.0)] {
-        rows.extend(cold(bench, files, goal).unwrap_or_else(|why| vec![Row::failed("cold scan", why)]));
+    for (tree, goal) in [(FILES, 150.0), (MANY, 400.0)] {
+        rows.extend(cold(bench, tree, goal).unwrap_or_else(|why| vec![Row::failed("cold scan", why)]));
     }
     rows.extend(live(bench).unwrap_or_else(|why| vec![Row::failed("tasks", why)]));
     rows
 }
 
 /// A generated tree: a third each in the lanes, ten agents.
-fn tree(root: &Path, files: usize) -> std::io::Result<()> {
+fn tree(root: &Path, (files, bytes): (usize, usize)) -> std::io::Result<()> {
     let filler = "A line of plain text as a description has many of.\n";
     for n in 0..files {
         let dir = match n % 3 {
@@ -52,7 +50,7 @@ fn tree(root: &Path, files: usize) -> std::io::Result<()> {
             n % 10,
             n / 2
         );
-        while text.len() < FILE_BYTES {
+        while text.len() < bytes {
             let _ = write!(text, "  {filler}");
         }
         fs::create_dir_all(&dir)?;
@@ -62,7 +60,7 @@ fn tree(root: &Path, files: usize) -> std::io::Result<()> {
 }
 
 /// An environment whose daemon watches such a tree.
-fn stage(files: usize) -> Result<(Sandbox, PathBuf), String> {
+fn stage(files: (usize, usize)) -> Result<(Sandbox, PathBuf), String> {
     let sandbox = Sandbox::new();
     let root = sandbox.project().join("work/collaboration");
     tree(&root, files).map_err(|e| e.to_string())?;
@@ -76,9 +74,9 @@ fn watcher(sandbox: &Sandbox) -> Value {
     status["tasks"]["roots"][0].clone()
 }
 
-fn cold(bench: &Bench, files: usize, goal: f64) -> Result<Vec<Row>, String> {
+fn cold(bench: &Bench, size: (usize, usize), goal: f64) -> Result<Vec<Row>, String> {
     let (mut scans, mut reads, mut memory) = (Samples::default(), Samples::default(), 0.0);
-    let (sandbox, root) = stage(files)?;
+    let (sandbox, root) = stage(size)?;
     for _ in 0..bench.pick(5, 3) {
         let begun = Instant::now();
         read_all(&root).map_err(|e| e.to_string())?;
@@ -98,6 +96,7 @@ fn cold(bench: &Bench, files: usize, goal: f64) -> Result<Vec<Row>, String> {
         memory = proc::rss_bytes(daemon.pid()).unwrap_or_default() as f64;
         daemon.stop();
     }
+    let files = size.0;
     let figure = format!("cold scan of {files} task files");
     let anchor = ("reading them", &reads);
     Ok(vec![

@@ -18,7 +18,7 @@ use super::edit::{Act, Order};
 use super::error::BoardError;
 use super::job::{Kit, Look, Watched};
 use super::places::Place;
-use super::view::{RootView, Status, Watching, exactly};
+use super::view::{Counts, RootView, Status, Watching, exactly};
 use super::watch::Doorbell;
 
 /// A full look, whatever the doorbell says.
@@ -100,6 +100,7 @@ impl Root {
             None => Arc::new(RootView {
                 place: Arc::clone(&place),
                 index: Arc::default(),
+                counts: Counts::default(),
                 generation: 0,
                 skipped: Arc::default(),
                 aside: Arc::default(),
@@ -326,6 +327,7 @@ impl Root {
         self.view = Arc::new(RootView {
             place: Arc::clone(&self.place),
             index: if changed { Arc::new(shown.clone()) } else { Arc::clone(&old.index) },
+            counts: if changed { Counts::of(shown) } else { old.counts },
             generation: old.generation + u64::from(changed),
             skipped: if changed { Arc::new(scan.skipped) } else { Arc::clone(&old.skipped) },
             aside: if changed { Arc::new(scan.aside) } else { Arc::clone(&old.aside) },

@@ -67,6 +67,8 @@ pub struct RootView {
     pub place: Arc<Place>,
     /// What has been published of it.
     pub index: Arc<Index>,
+    /// Its cards by what they are.
+    pub counts: Counts,
     /// Counts the pictures of this root that differ in content.
     pub generation: u64,
     /// What was left out of the newest scan, and why.
@@ -198,7 +200,7 @@ impl View {
     pub fn counts(&self, project: Option<&str>) -> Counts {
         let mut counts = Counts::default();
         for root in self.of(project) {
-            counts.add(&root.index);
+            counts.add(&root.counts);
         }
         counts
     }
@@ -210,29 +212,62 @@ impl View {
 }
 
 impl Counts {
-    fn add(&mut self, index: &Index) {
+    /// Counts the cards of an index.
+    pub(super) fn of(index: &Index) -> Self {
+        let mut counts = Self { total: index.len(), ..Self::default() };
         for (_, raw) in index.iter() {
-            self.total += 1;
             match raw.lane {
-                Lane::Inbox => self.inbox += 1,
-                Lane::Assigned => self.assigned += 1,
-                _ => self.done += 1,
+                Lane::Inbox => counts.inbox += 1,
+                Lane::Assigned => counts.assigned += 1,
+                _ => counts.done += 1,
             }
             if !raw.is_readable() {
-                self.invalid += 1;
+                counts.invalid += 1;
                 continue;
             }
             let (state, drift) = Task::new(raw).state_and_drift();
-            self.drift += usize::from(drift);
+            counts.drift += usize::from(drift);
             match state {
-                State::InProgress => self.in_progress += 1,
-                State::Blocked => self.blocked += 1,
-                State::Error => self.error += 1,
+                State::InProgress => counts.in_progress += 1,
+                State::Blocked => counts.blocked += 1,
+                State::Error => counts.error += 1,
                 _ => {}
             }
         }
-        self.archived += index.count_aside(Lane::Archive);
-        self.frozen += index.count_aside(Lane::Fridge);
+        counts.archived = index.count_aside(Lane::Archive);
+        counts.frozen = index.count_aside(Lane::Fridge);
+        counts
+    }
+
+    fn add(&mut self, other: &Self) {
+        let Self {
+            inbox,
+            assigned,
+            done,
+            total,
+            in_progress,
+            blocked,
+            error,
+            invalid,
+            drift,
+            archived,
+            frozen,
+        } = *other;
+        for (sum, more) in [
+            (&mut self.inbox, inbox),
+            (&mut self.assigned, assigned),
+            (&mut self.done, done),
+            (&mut self.total, total),
+            (&mut self.in_progress, in_progress),
+            (&mut self.blocked, blocked),
+            (&mut self.error, error),
+            (&mut self.invalid, invalid),
+            (&mut self.drift, drift),
+            (&mut self.archived, archived),
+            (&mut self.frozen, frozen),
+        ] {
+            *sum += more;
+        }
     }
 }
 
