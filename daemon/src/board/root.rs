@@ -266,6 +266,7 @@ impl Root {
         status.last_scan_us = u64::try_from(look.took.as_micros()).unwrap_or(u64::MAX);
         status.last_scan_at = Some(UnixMs::now());
         status.last_event_at = self.door.last_event();
+        let files_read = look.scan.as_ref().map_or(0, |scan| scan.files_read);
         let events = match look.scan {
             Ok(scan) => self.observe(scan, status, now),
             Err(error) => {
@@ -276,6 +277,14 @@ impl Root {
                 Vec::new()
             }
         };
+        tracing::debug!(
+            project = %self.place.project,
+            scan_us = look.took.as_micros(),
+            compare_us = now.elapsed().as_micros(),
+            files_read,
+            events = events.len(),
+            "looked at task files"
+        );
         (events, report)
     }
 

@@ -105,6 +105,13 @@ impl Board {
         self.with_id(id).filter(|(_, raw)| raw.is_readable()).nth(1).is_some()
     }
 
+    /// Ids that two or more readable files have.
+    pub(super) fn duplicates(&self) -> BTreeSet<&str> {
+        let readable =
+            || self.tasks.iter().filter(|(_, raw)| raw.is_readable()).map(|(key, _)| key.id.as_str());
+        readable().zip(readable().skip(1)).filter(|(a, b)| a == b).map(|(a, _)| a).collect()
+    }
+
     /// The card of a file of this board.
     pub fn card(&self, raw: &RawTask) -> Card {
         let task = Task::new(raw);

@@ -1,5 +1,6 @@
 //! What happened between two settled scans: pure, exactly one event for each file that changed.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::event::{
     TaskCreated, TaskEvent, TaskFailed, TaskInvalid, TaskRemoved, TaskStarted, TaskUpdated,
 };
 
-/// Which file of one board is which of another.
+/// Which file of one board is which of another. What was not even read again is left out: it is the same.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Matching {
     /// Old and new key of the same task.
@@ -24,18 +25,38 @@ pub(super) struct Matching {
     pub(super) fresh: Vec<Key>,
 }
 
+/// Goes through two boards side by side, in the order of their keys.
+pub(super) fn side_by_side<'a>(
+    old: &'a Board,
+    new: &'a Board,
+    mut visit: impl FnMut(&'a Key, Option<&'a Arc<RawTask>>, Option<&'a Arc<RawTask>>),
+) {
+    let (mut old, mut new) = (old.tasks.iter().peekable(), new.tasks.iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        let before = if order.is_le() { old.next() } else { None };
+        let after = if order.is_ge() { new.next() } else { None };
+        if let Some((key, _)) = before.or(after) {
+            visit(key, before.map(|(_, raw)| raw), after.map(|(_, raw)| raw));
+        }
+    }
+}
+
 /// Finds which file is which: the same id and path, else the same id, else the same path, else the same inode with
 /// the same content, else the same file name. Where several fit, the same inode, file name or content decides.
 pub(super) fn match_up(old: &Board, new: &Board) -> Matching {
     let mut found = Matching::default();
-    for key in old.tasks.keys() {
-        if new.tasks.contains_key(key) {
-            found.pairs.push((key.clone(), key.clone()));
-        } else {
-            found.gone.push(key.clone());
-        }
-    }
-    found.fresh = new.tasks.keys().filter(|key| !old.tasks.contains_key(key)).cloned().collect();
+    side_by_side(old, new, |key, before, after| match (before, after) {
+        (Some(before), Some(after)) if Arc::ptr_eq(before, after) => {}
+        (Some(_), Some(_)) => found.pairs.push((key.clone(), key.clone())),
+        (Some(_), None) => found.gone.push(key.clone()),
+        (None, _) => found.fresh.push(key.clone()),
+    });
     if found.gone.is_empty() || found.fresh.is_empty() {
         return found;
     }
@@ -86,7 +107,16 @@ fn pair_by(found: &mut Matching, old: &Board, new: &Board, mark: impl Fn(&Key, &
 
 /// The events that lead from one board to another.
 pub fn diff(project: &str, old: &Board, new: &Board) -> Vec<TaskEvent> {
-    let matching = match_up(old, new);
+    let mut matching = match_up(old, new);
+    // A file that is as it was changes its card when another one takes its id, or gives it back.
+    let (twice_before, twice_now) = (old.duplicates(), new.duplicates());
+    for id in twice_before.symmetric_difference(&twice_now) {
+        let same = |(key, raw): &(&Key, &Arc<RawTask>)| {
+            old.tasks.get(*key).is_some_and(|before| Arc::ptr_eq(before, raw))
+        };
+        matching.pairs.extend(new.with_id(id).filter(same).map(|(key, _)| (key.clone(), key.clone())));
+    }
+    matching.pairs.sort();
     let mut events = Vec::new();
     for (before, after) in &matching.pairs {
         let side = |board: &Board, key: &Key| Side {

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::board::{Board, Key};
+use super::board::Board;
 use super::body::RawTask;
-use super::diff::{diff, match_up};
+use super::diff::{diff, match_up, side_by_side};
 use crate::event::TaskEvent;
 
 /// Bad news is published when nothing in the tree has changed for this long.
@@ -94,28 +94,28 @@ impl Settle {
             self.changed_ms.get(path).is_none_or(|at| now_ms.saturating_sub(*at) >= OWN_GRACE_MS)
         };
         let matching = match_up(&self.shown, &self.seen);
-        let mut target = Board { agents: self.seen.agents.clone(), ..Board::default() };
+        let mut target = self.seen.clone();
         // Names that left archive or fridge stay known, so that who comes back can say from where.
-        target.aside = self.shown.aside.clone();
-        target.aside.extend(self.seen.aside.iter().map(|(name, lane)| (name.clone(), *lane)));
+        for (name, lane) in &self.shown.aside {
+            target.aside.entry(name.clone()).or_insert(*lane);
+        }
         for (before, after) in &matching.pairs {
-            let new = &self.seen.tasks[after];
-            let old = &self.shown.tasks[before];
-            if new.is_readable() || due(&before.path) && due(&after.path) {
-                target.tasks.insert(after.clone(), new.clone());
-            } else {
-                target.tasks.insert(before.clone(), old.clone());
+            let good = self.seen.tasks[after].is_readable();
+            if !good && !(due(&before.path) && due(&after.path)) {
+                target.tasks.remove(after);
+                target.tasks.insert(before.clone(), self.shown.tasks[before].clone());
             }
+        }
+        for after in &matching.fresh {
+            target.tasks.remove(after);
         }
         for before in matching.gone.iter().filter(|key| !due(&key.path)) {
             target.tasks.insert(before.clone(), self.shown.tasks[before].clone());
         }
-        let mut known: BTreeSet<String> = target.tasks.keys().map(|key| key.id.clone()).collect();
         for after in &matching.fresh {
             let new = &self.seen.tasks[after];
-            let good = new.is_readable() && !known.contains(&after.id);
+            let good = new.is_readable() && target.with_id(&after.id).next().is_none();
             if good || due(&after.path) {
-                known.insert(after.id.clone());
                 target.tasks.insert(after.clone(), new.clone());
             }
         }
@@ -125,18 +125,13 @@ impl Settle {
 
 /// Paths at which two scans say different things.
 fn changed_paths(old: &Board, new: &Board) -> BTreeSet<String> {
-    let differs = |key: &Key, raw: &Arc<RawTask>, other: &Board| {
-        other.tasks.get(key).is_none_or(|that| !Arc::ptr_eq(raw, that) && evidence(raw) != evidence(that))
-    };
     let mut paths = BTreeSet::new();
-    for (key, raw) in &old.tasks {
-        if differs(key, raw, new) {
+    side_by_side(old, new, |key, before, after| {
+        let same = before.zip(after).is_some_and(|(a, b)| Arc::ptr_eq(a, b) || evidence(a) == evidence(b));
+        if !same {
             paths.insert(key.path.clone());
         }
-    }
-    for key in new.tasks.keys().filter(|key| !old.tasks.contains_key(key)) {
-        paths.insert(key.path.clone());
-    }
+    });
     paths
 }
 
