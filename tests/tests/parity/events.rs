@@ -222,7 +222,10 @@ impl Events {
     }
 
     fn of_the_daemon(&mut self) {
-        if self.random.percent(40) {
+        if self.random.percent(30) {
+            let event = self.of_tasks();
+            self.push(event);
+        } else if self.random.percent(40) {
             let event = self.of_money();
             self.push(event);
         } else if self.random.percent(50) {
