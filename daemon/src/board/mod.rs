@@ -10,6 +10,7 @@ mod bodies;
 mod edit;
 mod error;
 mod job;
+mod keep;
 mod places;
 mod root;
 mod rules;
@@ -19,12 +20,10 @@ mod watch;
 mod wish;
 pub mod work;
 
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use llmctl_proto::event::WatcherDegraded;
 use llmctl_proto::ids::Cursor;
 use llmctl_proto::paths::Paths;
@@ -48,17 +47,13 @@ use crate::hub::{Hub, Publish};
 use crate::settings::Live;
 use bodies::Bodies;
 use edit::Order;
-use task::{BoardTask, End};
+use keep::{Pauses, caught};
+use task::BoardTask;
 
 /// Messages that wait for the board; beyond it senders wait.
 const INBOX: usize = 256;
 /// How long an answer waits for the first scans.
 const FIRST_SCAN: Duration = Duration::from_secs(2);
-/// Between a failure of the board's task and the next one, at first and at most.
-const RESTART: Duration = Duration::from_millis(100);
-const MAX_RESTART: Duration = Duration::from_secs(30);
-/// A task that lived this long counts as one that works.
-const WORKS: Duration = Duration::from_secs(60);
 
 /// What the board works with.
 #[derive(Debug, Clone)]
@@ -252,26 +247,20 @@ fn choose(view: &View, project: Option<&str>, act: &Act) -> Result<String, Board
     }
 }
 
-/// Keeps one task of the board at work: one that fails is reported and replaced by one that goes on from what was
-/// shown.
+/// Keeps one task of the board at work. The next one goes on from what the last one has shown.
 async fn supervise(
     deps: BoardDeps,
     view: watched::Sender<Arc<View>>,
     mut rx: mpsc::Receiver<Message>,
     shutdown: CancellationToken,
 ) {
-    let mut settings = deps.settings.subscribe();
-    let mut pause = RESTART;
+    let (mut settings, mut pauses) = (deps.settings.subscribe(), Pauses::default());
     loop {
         let began = tokio::time::Instant::now();
         let task = BoardTask::new(deps.clone(), view.clone());
-        let run = AssertUnwindSafe(task.run(&mut rx, &mut settings, &shutdown)).catch_unwind();
-        let panic = match run.await {
-            Ok(End::Leaving) => return,
-            Err(panic) => panic,
-        };
-        pause = if began.elapsed() > WORKS { RESTART } else { (pause * 2).min(MAX_RESTART) };
-        tracing::error!(cause = %task::said(panic.as_ref()), "the board failed and starts again");
+        let Err(cause) = caught(task.run(&mut rx, &mut settings, &shutdown)).await else { return };
+        let pause = pauses.after(began.elapsed());
+        tracing::error!(cause, "the board failed and starts again");
         view.send_modify(|view| *view = Arc::new(View { failed: true, ..view.as_ref().clone() }));
         let event = WatcherDegraded {
             project: String::new(),

@@ -1,6 +1,5 @@
 //! The task behind the board: all roots in plain fields, one message, ring or finished job a turn.
 
-use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::edit::{Carried, Order};
 use super::error::BoardError;
 use super::job::{Kit, Look, lock};
+use super::keep::said;
 use super::places::{Place, Places, by_root};
 use super::root::{Job, Report, Root};
 use super::rules::Rules;
@@ -69,12 +69,6 @@ pub(super) struct BoardTask {
     first: Vec<(String, Reply)>,
 }
 
-/// Why the task ended.
-pub(super) enum End {
-    /// The daemon is leaving.
-    Leaving,
-}
-
 impl BoardTask {
     /// Goes on from what an earlier task has shown.
     pub(super) fn new(deps: BoardDeps, view: watch::Sender<Arc<View>>) -> Self {
@@ -103,7 +97,7 @@ impl BoardTask {
         rx: &mut mpsc::Receiver<Message>,
         settings: &mut watch::Receiver<Settings>,
         shutdown: &CancellationToken,
-    ) -> End {
+    ) {
         let wake = Arc::clone(&self.wake);
         loop {
             self.start_jobs();
@@ -384,7 +378,7 @@ impl BoardTask {
     }
 
     /// What is being written is finished and answered; what waits learns that the daemon leaves.
-    async fn leave(mut self) -> End {
+    async fn leave(mut self) {
         let finish = async {
             while let Some(joined) = self.jobs.join_next_with_id().await {
                 if let Ok((_, Outcome::Looked { edited, .. })) = joined {
@@ -395,7 +389,6 @@ impl BoardTask {
             }
         };
         let _ = tokio::time::timeout(LEAVE, finish).await;
-        End::Leaving
     }
 }
 
@@ -411,10 +404,4 @@ fn cause(error: JoinError) -> String {
         Ok(panic) => said(panic.as_ref()),
         Err(error) => error.to_string(),
     }
-}
-
-/// What a panic said.
-pub(super) fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
 }

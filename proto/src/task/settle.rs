@@ -101,7 +101,8 @@ impl Settle {
         }
         for (before, after) in &matching.pairs {
             let good = self.seen.tasks[after].is_readable();
-            if !good && !(due(&before.path) && due(&after.path)) {
+            let waits = !(due(&before.path) && due(&after.path));
+            if !good && waits {
                 target.tasks.remove(after);
                 target.tasks.insert(before.clone(), self.shown.tasks[before].clone());
             }
