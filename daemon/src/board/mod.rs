@@ -15,6 +15,8 @@ mod places;
 mod root;
 mod rules;
 mod task;
+#[cfg(test)]
+mod tests;
 mod view;
 mod watch;
 mod wish;

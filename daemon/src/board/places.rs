@@ -98,11 +98,13 @@ impl Places {
                 add(&mut places, project, known.dir.clone(), shown.clone(), root, &rules);
             }
         }
+        // What a root lives by says nothing of other roots, so that it stays the same when those change.
+        let rules = Arc::new(Rules { absolute: Vec::new(), ..user.as_ref().clone() });
         for root in &user.absolute {
             let (dir, shown) = split_root(root, user);
             let project = self.free_name(&dir);
             let project = unique(project, |name| places.iter().any(|place| place.project == name));
-            add(&mut places, project, dir, shown, root.clone(), user);
+            add(&mut places, project, dir, shown, root.clone(), &rules);
         }
         places
     }

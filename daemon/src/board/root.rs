@@ -75,6 +75,8 @@ pub(super) struct Root {
     kit: Option<Kit>,
     lock: LockState,
     swept: bool,
+    /// The watcher failed while a job had it.
+    broken: bool,
     waiting: VecDeque<Order>,
     /// Path, version and author of changes of ours.
     actors: VecDeque<(String, String, String)>,
@@ -117,6 +119,7 @@ impl Root {
             door,
             lock: LockState::Free,
             swept: false,
+            broken: false,
             waiting: VecDeque::new(),
             actors: VecDeque::new(),
             next_look: now,
@@ -146,10 +149,7 @@ impl Root {
     pub(super) fn on_ring(&mut self, now: Instant) -> Option<Report> {
         let rung = self.door.take();
         if rung.broken {
-            if let Some(kit) = &mut self.kit {
-                kit.drop_watch();
-            }
-            self.next_watch = now;
+            (self.broken, self.next_watch) = (true, now);
         }
         if rung.soft || rung.urgent || rung.overflow || rung.broken {
             self.bell.ring(now, rung.urgent || rung.overflow || rung.broken);
@@ -197,7 +197,10 @@ impl Root {
             }
         }
         if self.due().is_some_and(|due| due <= now) {
-            let kit = self.kit.take()?;
+            let mut kit = self.kit.take()?;
+            if std::mem::take(&mut self.broken) {
+                kit.drop_watch();
+            }
             self.bell.begin();
             self.settle_due = None;
             return Some(Job::Look { kit, try_watch: self.next_watch <= now });

@@ -38,7 +38,7 @@ enum Outcome {
     /// Known projects, and the directory that each name led to.
     Placed {
         places: Box<Places>,
-        list: Vec<Place>,
+        list: Option<Vec<Place>>,
         named: Vec<(Option<PathBuf>, Option<Reply>)>,
     },
     Locked(Option<Lock>),
@@ -173,14 +173,21 @@ impl BoardTask {
         let places = self.places.take();
         let (paths, rules) = (Arc::clone(&self.deps.paths), Arc::clone(&self.rules));
         let named: Vec<_> = self.named.drain(..).collect();
-        (self.relist, self.listing) = (false, true);
+        // Configurations are read again only when something may have changed.
+        let relist = std::mem::take(&mut self.relist);
+        self.listing = true;
         let handle = self.jobs.spawn_blocking(move || {
             let mut places = places.unwrap_or_else(|| Box::new(Places::load(paths)));
+            let mut fresh = relist;
             let named = named
                 .into_iter()
-                .map(|(dir, reply)| (places.learn(&dir, &rules).map(|(found, _)| found), reply))
+                .map(|(dir, reply)| {
+                    let found = places.learn(&dir, &rules);
+                    fresh |= found.as_ref().is_some_and(|(_, new)| *new);
+                    (found.map(|(found, _)| found), reply)
+                })
                 .collect();
-            let list = places.list(&rules);
+            let list = fresh.then(|| places.list(&rules));
             Outcome::Placed { places, list, named }
         });
         self.root_of.insert(handle.id(), None);
@@ -299,20 +306,36 @@ impl BoardTask {
         }
     }
 
-    /// Puts the list of roots in force: new ones are looked at, others leave.
+    /// Takes a new list in, if there is one, and answers who named a directory.
     async fn on_places(
         &mut self,
         places: Box<Places>,
-        list: Vec<Place>,
+        list: Option<Vec<Place>>,
         named: Vec<(Option<PathBuf>, Option<Reply>)>,
     ) {
         (self.places, self.listing) = (Some(places), false);
-        let wanted = by_root(&list);
+        if let Some(list) = list {
+            self.take_list(&list).await;
+        }
+        for (dir, reply) in named {
+            let Some(reply) = reply else { continue };
+            let root = dir.and_then(|dir| self.roots.iter().find(|root| root.place.project_dir == dir));
+            match root.map(|root| (root.place.project.clone(), root.view().scanned)) {
+                Some((project, false)) => self.first.push((project, reply)),
+                known => drop(reply.send(known.map(|(project, _)| project))),
+            }
+        }
+        self.first.retain(|(_, reply)| !reply.is_closed());
+    }
+
+    /// Puts a list of roots in force: new ones are looked at, others leave.
+    async fn take_list(&mut self, list: &[Place]) {
+        let wanted = by_root(list);
         let stays = |root: &Root| wanted.get(root.place.root.as_path()) == Some(&root.place.as_ref());
         let (stay, leave): (Vec<Root>, Vec<Root>) =
             std::mem::take(&mut self.roots).into_iter().partition(stays);
         self.roots = stay;
-        for place in &list {
+        for place in list {
             if self.roots.iter().any(|root| root.place.root == place.root) {
                 continue;
             }
@@ -327,15 +350,6 @@ impl BoardTask {
             let event = WatcherStopped { project: root.place.project.clone() };
             self.publish(event.into()).await;
         }
-        for (dir, reply) in named {
-            let Some(reply) = reply else { continue };
-            let root = dir.and_then(|dir| self.roots.iter().find(|root| root.place.project_dir == dir));
-            match root.map(|root| (root.place.project.clone(), root.view().scanned)) {
-                Some((project, false)) => self.first.push((project, reply)),
-                known => drop(reply.send(known.map(|(project, _)| project))),
-            }
-        }
-        self.first.retain(|(_, reply)| !reply.is_closed());
     }
 
     /// Replaces the picture that everybody else sees.

@@ -16,6 +16,9 @@ use tokio::sync::Notify;
 /// Moved directories that are told apart; beyond it all watches are renewed.
 const MAX_MOVED: usize = 64;
 
+/// Directories of one tree that are watched; a tree with more is looked at every now and then.
+const MAX_DIRS: usize = 4_096;
+
 const SOFT: u8 = 1;
 const URGENT: u8 = 2;
 const OVERFLOW: u8 = 4;
@@ -200,6 +203,10 @@ impl Watch {
     /// Watches exactly the root and these directories. True when one was added: what happened in it before is to be
     /// looked for.
     pub(super) fn sync(&mut self, dirs: &BTreeSet<String>) -> Result<bool, Unwatched> {
+        if dirs.len() > MAX_DIRS {
+            let message = format!("there are more than {MAX_DIRS} directories");
+            return Err(Unwatched { reason: "watch_limit", message });
+        }
         // Away with the old ones first: under its new name a directory has the same watch.
         let gone: Vec<String> =
             self.dirs.iter().filter(|dir| !dir.is_empty() && !dirs.contains(*dir)).cloned().collect();
