@@ -67,6 +67,8 @@ pub enum Verb {
     Agents(ListArgs),
     /// Says which tool and model would take a prompt, and why; and why a past operation went where it did.
     Route(Box<crate::cli_route::RouteArgs>),
+    /// Shows and changes the task files of a project; needs no daemon.
+    Task(Box<crate::cli_task::TaskArgs>),
     /// Starts, stops and describes the daemon.
     Daemon(DaemonArgs),
     /// Starts, stops and opens the dashboard in the browser.

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod cli_config;
 pub mod cli_route;
+pub mod cli_task;
 pub mod cmd;
 pub mod config;
 pub mod error;

@@ -111,6 +111,11 @@ impl Board {
         Card::of(task, raw.is_readable() && self.is_duplicate(task.id().value))
     }
 
+    /// Kinds of problems of a file of this board, as its card shows them.
+    pub fn card_problems(&self, raw: &RawTask) -> Vec<ProblemKind> {
+        self.card(raw).problems
+    }
+
     /// The one task that a text names: a path, an id, a file name without its ending, or the unique beginning of one
     /// of these.
     ///

@@ -1,6 +1,6 @@
 //! Task files: reading them whatever is in them, saying what changed, and editing one line of one.
 //!
-//! The files are the truth. All here but `files` is pure: no clock, no I/O, no runtime; the daemon and a command
+//! The files are the truth. All here but `files` (and the search for a tree in `settings`) is pure: no clock, no I/O, no runtime; the daemon and a command
 //! line without a daemon share every rule.
 
 mod board;
@@ -13,8 +13,10 @@ pub mod files;
 mod layout;
 mod mirror;
 mod node;
+mod order;
 mod parse;
 mod problem;
+mod settings;
 mod settle;
 mod stamp;
 mod status;
@@ -29,7 +31,9 @@ pub use edit::{Applied, ChangedLine, Edit, EditError, NewValue, apply, reapply};
 pub use layout::{Layout, Spot, is_agent_dir, is_task_name, stem};
 pub use mirror::{Mirror, Shown};
 pub use node::{At, Entry, Node, Scalar, Style, Value};
+pub use order::by_urgency;
 pub use problem::{Problem, ProblemKind};
+pub use settings::TaskSettings;
 pub use settle::{GRACE_MS, OWN_GRACE_MS, Settle};
 pub use stamp::{Stamp, hours_to_minutes, name_stamp, write_stamp};
 pub use status::{DEFAULT_RANK, Lane, State, priority_rank};

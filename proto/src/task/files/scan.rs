@@ -35,6 +35,8 @@ pub struct Scan {
     pub skipped: Vec<(String, Problem)>,
     /// Files that never stood still; what was known of them is in the board. Scan again soon.
     pub unsettled: Vec<String>,
+    /// Paths of the files in archive and fridge, which are not read.
+    pub aside: Vec<String>,
     /// Files that were read.
     pub files_read: usize,
 }
@@ -176,7 +178,10 @@ impl Walk {
     fn file(&mut self, tree: &Tree, dir: &OwnedFd, name: &str, path: &str, stat: FileStat) {
         let Some(spot) = tree.layout.locate(path) else { return };
         if !spot.lane.on_board() {
-            self.aside.insert(name.to_owned(), spot.lane);
+            if self.scan.aside.len() < MAX_FILES {
+                self.aside.insert(name.to_owned(), spot.lane);
+                self.scan.aside.push(path.to_owned());
+            }
             return;
         }
         if self.new.len() >= MAX_FILES {

@@ -158,3 +158,38 @@ fn the_whole_board_tells_more_than_a_file() {
     assert_eq!(board.count_aside(Lane::Fridge), 1);
     assert!(board.knows("frozen") && !board.knows("gone-1"));
 }
+
+#[test]
+fn the_most_urgent_that_waits_for_nobody_is_next() {
+    let file = |id: &str, agent: &str, priority: &str, created: &str, more: &str| {
+        format!("id: {id}\nagent: {agent}\nstatus: new\npriority: {priority}\ncreated_at: {created}\n{more}")
+    };
+    let disk = Disk::with(&[
+        ("inbox/old.yaml", &file("old", "dev", "high", "2026-01-01", "")),
+        ("inbox/young.yaml", &file("young", "dev", "HIGH", "2026-02-01", "")),
+        (
+            "inbox/held.yaml",
+            &file("held", "dev", "critical", "2026-01-01", "dependencies: [young, 'a remark', gone]\n"),
+        ),
+        (
+            "inbox/free.yaml",
+            &file("free", "dev", "low", "2026-01-01", "dependencies: [finished, gone, free]\n"),
+        ),
+        ("inbox/others.yaml", &file("others", "zoe", "critical", "2026-01-01", "")),
+        ("assigned/dev/mine.yaml", &file("mine", "dev", "medium", "2026-01-01", "")),
+        ("done/dev/finished.yaml", &task("finished", "done")),
+        ("inbox/broken.yaml", "a: \"b\" c"),
+    ]);
+    let board = disk.scan();
+    let ids = |agent| {
+        board
+            .ready(agent)
+            .iter()
+            .map(|raw| crate::task::Task::new(raw).id().value.to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(Some("dev")), ["old", "young", "mine", "free"]);
+    assert_eq!(ids(None), ["others", "old", "young", "mine", "free"]);
+    let held = board.named("held").expect("there");
+    assert_eq!(board.waits_for(crate::task::Task::new(held)), ["young"]);
+}
