@@ -1,5 +1,6 @@
 //! Verbs that change a task, each under the lock of the tree and verified before it is written.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ fn report(place: &mut Place, base: &Loaded, done: &Done, how: &How) -> Outcome {
     let card = &row.card;
     let mut text = format!("{}: {}", one_line(&card.id, 200), card.state);
     if done.path != base.raw.path {
-        text.push_str(&format!(", now {}", one_line(&done.path, 300)));
+        let _ = write!(text, ", now {}", one_line(&done.path, 300));
     } else if done.lines.is_empty() {
         text.push_str(", as it was");
     }
@@ -136,7 +137,7 @@ pub(super) fn archive(place: &mut Place, id: Option<&str>, older: Option<Duratio
     if how.json {
         print_json(&rows)?;
     } else {
-        let list: String = rows.iter().map(|path| format!("{}\n", one_line(path, 300))).collect();
+        let list = rows.iter().fold(String::new(), |list, path| list + &one_line(path, 300) + "\n");
         print_safe(&format!("{list}{} archived\n", rows.len()))?;
     }
     Ok(Exit::Ok)

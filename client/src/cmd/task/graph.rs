@@ -1,6 +1,7 @@
 //! `llmctl task graph`: what waits for what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use llmctl_proto::task::files::Scan;
 use llmctl_proto::task::{RawTask, State, Task};
@@ -155,7 +156,7 @@ impl Graph {
         } else {
             ""
         };
-        out.push_str(&format!("{}{} [{state}{mark}]\n", "  ".repeat(depth), one_line(id, 100)));
+        let _ = writeln!(out, "{}{} [{state}{mark}]", "  ".repeat(depth), one_line(id, 100));
         if circle || dangling || again || depth >= MAX_DEPTH {
             return;
         }
@@ -172,15 +173,16 @@ impl Graph {
         let mut out = "digraph tasks {\n  rankdir=LR;\n".to_owned();
         for node in self.nodes.values() {
             let label = quote(&format!("{}\n{}", one_line(&node.title, 60), node.state)).replace('\n', "\\n");
-            out.push_str(&format!("  {} [label={label}];\n", quote(&one_line(&node.id, 200))));
+            let _ = writeln!(out, "  {} [label={label}];", quote(&one_line(&node.id, 200)));
         }
         for edge in &self.edges {
             let style = if edge.dangling { " [style=dashed]" } else { "" };
-            out.push_str(&format!(
-                "  {} -> {}{style};\n",
+            let _ = writeln!(
+                out,
+                "  {} -> {}{style};",
                 quote(&one_line(&edge.needs, 200)),
                 quote(&one_line(&edge.task, 200))
-            ));
+            );
         }
         out + "}\n"
     }
@@ -197,7 +199,7 @@ impl Graph {
             }
             let name = format!("t{}", names.len());
             let label = self.nodes.get(id).map_or_else(|| clean(id), |node| clean(&node.title));
-            out.push_str(&format!("  {name}[\"{label}\"]\n"));
+            let _ = writeln!(out, "  {name}[\"{label}\"]");
             names.insert(id, name);
         }
         for edge in &self.edges {
@@ -205,7 +207,7 @@ impl Graph {
             else {
                 continue;
             };
-            out.push_str(&format!("  {from} {} {to}\n", if edge.dangling { "-.->" } else { "-->" }));
+            let _ = writeln!(out, "  {from} {} {to}", if edge.dangling { "-.->" } else { "-->" });
         }
         out
     }

@@ -1,5 +1,7 @@
 //! `llmctl task lint`: everything that is wrong, with place and remedy. Changes nothing.
 
+use std::fmt::Write as _;
+
 use llmctl_proto::task::{Problem, ProblemKind};
 use serde::Serialize;
 
@@ -61,16 +63,17 @@ fn text(found: &[Finding], files: usize) -> String {
             _ => String::new(),
         };
         let word = if finding.fatal { "error" } else { "warning" };
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "{}{place}: {word}[{}]: {}\n    {}\n",
             one_line(&finding.path, 300),
             problem.kind,
             one_line(&problem.message, 240),
             finding.remedy
-        ));
+        );
     }
     let list: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     let sums = if list.is_empty() { "nothing found".to_owned() } else { list.join(", ") };
-    text.push_str(&format!("{files} task files: {sums}\n"));
+    let _ = writeln!(text, "{files} task files: {sums}");
     text
 }

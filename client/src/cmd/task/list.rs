@@ -1,5 +1,7 @@
 //! `llmctl task list` and `llmctl task next`.
 
+use std::fmt::Write as _;
+
 use llmctl_proto::task::files::Scan;
 use llmctl_proto::task::{Body, Lane, Problem, RawTask, State, Task, by_urgency};
 use llmctl_proto::time::UnixMs;
@@ -164,11 +166,8 @@ pub(super) fn next(place: &mut Place, agent: Option<&str>, count: usize, json: b
     for (key, raw) in held.take(5) {
         let waits = scan.board.waits_for(Task::new(raw));
         if !waits.is_empty() {
-            text.push_str(&format!(
-                "{} waits for {}\n",
-                one_line(&key.id, 70),
-                one_line(&waits.join(", "), 120)
-            ));
+            let _ =
+                writeln!(text, "{} waits for {}", one_line(&key.id, 70), one_line(&waits.join(", "), 120));
         }
     }
     print_safe(&text)?;

@@ -29,11 +29,14 @@ pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: TaskArgs) -> Outcome
         TaskVerb::Pause(args) => one(&args.id, Verb::PutDown, &args.how),
         TaskVerb::Release(args) => one(&args.id, Verb::GiveBack, &args.how),
         TaskVerb::Thaw(args) => one(&args.id, Verb::Thaw, &args.how),
-        TaskVerb::Block(args) => one(&args.id, Verb::Block { reason: args.reason.clone() }, &how(args)),
-        TaskVerb::Cancel(args) => one(&args.id, Verb::Cancel { reason: args.reason.clone() }, &how(args)),
-        TaskVerb::Freeze(args) => one(&args.id, Verb::Freeze { reason: args.reason.clone() }, &how(args)),
+        TaskVerb::Block(args) => one(&args.id, Verb::Block { reason: args.reason.clone() }, &how(&args)),
+        TaskVerb::Cancel(args) => one(&args.id, Verb::Cancel { reason: args.reason.clone() }, &how(&args)),
+        TaskVerb::Freeze(args) => one(&args.id, Verb::Freeze { reason: args.reason.clone() }, &how(&args)),
         TaskVerb::Complete { id, summary, artefacts, how } => {
-            one(&id, Verb::Complete { summary, artefacts, force: how.force }, &how)
+            let force = how.force;
+            // Alone it only means that no result is needed; against the table it wants its reason.
+            let how = How { force: force && how.reason.is_some(), ..how };
+            one(&id, Verb::Complete { summary, artefacts, force }, &how)
         }
         TaskVerb::Fail { id, message, how } => one(&id, Verb::Fail { message }, &how),
         TaskVerb::Reopen { id, inbox, how } => one(&id, Verb::Reopen { to_inbox: inbox }, &how),
@@ -62,8 +65,9 @@ pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: TaskArgs) -> Outcome
 }
 
 /// The reason of the verb is also the reason for the force.
-fn how(args: Reasoned) -> How {
-    How { rev: args.rev, force: args.force, reason: args.force.then_some(args.reason), json: args.json }
+fn how(args: &Reasoned) -> How {
+    let reason = args.force.then(|| args.reason.clone());
+    How { rev: args.rev.clone(), force: args.force, reason, json: args.json }
 }
 
 /// Prints a value as JSON.

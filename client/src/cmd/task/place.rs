@@ -109,6 +109,7 @@ pub(super) fn row(scan: &Scan, raw: &Arc<RawTask>) -> Row {
 }
 
 /// An error of files as the command line ends with it.
+#[allow(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(super) fn failed(error: FilesError) -> CliError {
     let exit = match &error {
         FilesError::Io { what: "use", .. } => Exit::Usage,

@@ -1,5 +1,7 @@
 //! `llmctl task show`: everything of one task.
 
+use std::fmt::Write as _;
+
 use llmctl_proto::task::{Body, Derived, Origin, Task};
 use serde_json::json;
 
@@ -34,7 +36,10 @@ pub(super) fn run(place: &mut Place, id: &str, raw: bool, json: bool) -> Outcome
         return Ok(Exit::Ok);
     }
     let mut text = String::new();
-    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<13}{value}\n"));
+    let mut line = |name: &str, value: String| {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "{name:<13}{value}");
+    };
     let derived = |value: &Derived<&str>, key: &str| match value.from {
         Origin::Key(from) if from == key => value.value.to_owned(),
         from => format!("{} ({})", value.value, origin(from)),
@@ -112,11 +117,11 @@ fn fields(task: Task<'_>) -> String {
     for entry in node.entries().unwrap_or_default() {
         let key = entry.key.key_text();
         if !IN_HEAD.contains(&key.as_str()) {
-            text.push_str(&format!("\n{key}:\n{}\n", entry.value.to_markdown()));
+            let _ = write!(text, "\n{key}:\n{}\n", entry.value.to_markdown());
         }
     }
     if let Body::FrontMatter { markdown, .. } = &task.raw().body {
-        text.push_str(&format!("\n{markdown}\n"));
+        let _ = write!(text, "\n{markdown}\n");
     }
     text
 }

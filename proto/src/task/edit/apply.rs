@@ -140,7 +140,13 @@ fn added(
         Edit::Append { text, .. } => NewValue::Text(text.clone()),
     };
     let value = rest.iter().rev().fold(value, |inner, key| NewValue::Map(vec![(key.clone(), inner)]));
-    let lines = render_entry(source, key, &value, indent);
+    let lines = match edit {
+        // A text that grows begins as a block, so that the next paragraph is one line more.
+        Edit::Append { text, .. } => block(text, indent + source.map_indent(), source.eol())
+            .map(|text| format!("{}{key}: {text}", " ".repeat(indent))),
+        _ => None,
+    };
+    let lines = lines.unwrap_or_else(|| render_entry(source, key, &value, indent));
     let anchor = kin(key)
         .iter()
         .find_map(|name| entries.iter().rposition(|entry| entry.key.text() == Some(name)))

@@ -171,7 +171,7 @@ fn lines_change_as_a_person_would_write_them() {
             Edit::Append { key: "notes".into(), text: "two".into() },
             "notes: |-\n  one\n  two\nz: 1\n",
         ),
-        ("z: 1\n", Edit::Append { key: "notes".into(), text: "two".into() }, "z: 1\nnotes: two\n"),
+        ("z: 1\n", Edit::Append { key: "notes".into(), text: "two".into() }, "z: 1\nnotes: |-\n  two\n"),
         ("d: |\n  long\n  text\nz: 1\n", Edit::text("d", "short"), "d: short\nz: 1\n"),
     ] {
         assert_eq!(edited(before, edit), after, "{before:?}");
