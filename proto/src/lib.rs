@@ -18,6 +18,7 @@ pub mod process;
 pub mod redact;
 pub mod state;
 pub mod stats;
+pub mod task;
 pub mod time;
 pub mod usage;
 

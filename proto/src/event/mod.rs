@@ -8,11 +8,13 @@ mod cost;
 mod execution;
 mod general;
 mod routing;
+mod task;
 
 pub use cost::*;
 pub use execution::*;
 pub use general::*;
 pub use routing::*;
+pub use task::*;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -125,6 +127,22 @@ events! {
     BudgetRefused(BudgetRefused) = "budget.refused", fact, op;
     /// The cost limit of one operation was changed.
     BudgetChanged(BudgetChanged) = "budget.changed", fact, op;
+    /// A task is new on the board.
+    TaskCreated(TaskCreated) = "task.created", fact, global;
+    /// An agent got a task.
+    TaskAssigned(TaskAssigned) = "task.assigned", fact, global;
+    /// Work on a task began.
+    TaskStarted(TaskStarted) = "task.started", fact, global;
+    /// A task is in the done lane.
+    TaskCompleted(TaskCompleted) = "task.completed", fact, global;
+    /// A task failed.
+    TaskFailed(TaskFailed) = "task.failed", fact, global;
+    /// Something else of a task changed.
+    TaskUpdated(TaskUpdated) = "task.updated", fact, global;
+    /// A task file cannot be read.
+    TaskInvalid(TaskInvalid) = "task.invalid", fact, global;
+    /// A task left the lanes.
+    TaskRemoved(TaskRemoved) = "task.removed", fact, global;
     /// The daemon read its configuration again.
     ConfigReloaded(ConfigReloaded) = "config.reloaded", fact, global;
     /// The daemon is up.
