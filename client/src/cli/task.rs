@@ -167,6 +167,11 @@ pub enum TaskVerb {
         #[command(flatten)]
         how: How,
     },
+    /// Runs a task with its agent: the card is in progress while the operation runs, and says afterwards what came
+    /// of it.
+    Run(Box<RunTask>),
+    /// Works through an agent's tasks, the most urgent first, one after the other.
+    Work(Box<WorkTasks>),
     /// Lists what is wrong with task files, with path, line and remedy.
     Lint {
         /// Only these kinds.
@@ -197,6 +202,68 @@ pub enum TaskVerb {
         #[arg(long)]
         all: bool,
     },
+}
+
+/// `llmctl task run`.
+#[derive(Debug, Args)]
+pub struct RunTask {
+    /// Task.
+    pub id: String,
+    /// Who takes it, when it is still in the inbox and names nobody.
+    #[arg(short, long, env = "LLMCTL_AGENT")]
+    pub agent: Option<String>,
+    /// How it is run.
+    #[command(flatten)]
+    pub how: RunHow,
+    /// Prints what the agent would be told, and runs nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `llmctl task work`.
+#[derive(Debug, Args)]
+pub struct WorkTasks {
+    /// Whose tasks.
+    #[arg(short, long, env = "LLMCTL_AGENT")]
+    pub agent: String,
+    /// At most so many tasks.
+    #[arg(long, value_name = "N")]
+    pub max: Option<usize>,
+    /// How each is run.
+    #[command(flatten)]
+    pub how: RunHow,
+}
+
+/// How a task is run.
+#[derive(Debug, Clone, Args)]
+pub struct RunHow {
+    /// `auto`, a model, or TOOL:MODEL.
+    #[arg(short, long, default_value = "auto", env = "LLMCTL_MODEL")]
+    pub model: String,
+    /// A tool, provider or local server by name.
+    #[arg(short, long)]
+    pub tool: Option<String>,
+    /// Stops, with the partial result, when this much is spent on a task: US dollars, such as 0.50.
+    #[arg(long, value_name = "USD", value_parser = super::values::parse_usd)]
+    pub max_cost: Option<i64>,
+    /// Stops, with the partial result, after this time for a task: 90s, 10m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::parse_duration)]
+    pub timeout: Option<std::time::Duration>,
+    /// Policy with the budgets and rules to run under.
+    #[arg(long, env = "LLMCTL_POLICY")]
+    pub policy: Option<String>,
+    /// Why it is worth its price; kept with the operation.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Asks nothing: soft budgets only warn.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Nothing on standard error but errors.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Runs without the daemon.
+    #[arg(long)]
+    pub no_daemon: bool,
 }
 
 /// `llmctl task list`.

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use llmctl_proto::task::files::{Done, FilesError, Loaded};
-use llmctl_proto::task::{Asked, Lane, NewTask, Refusal, State, Task, Verb, plan};
+use llmctl_proto::task::{Asked, Edit, Lane, NewTask, Refusal, State, Task, Verb, plan};
 use llmctl_proto::time::UnixMs;
 
 use super::place::{Place, failed};
@@ -34,6 +34,17 @@ fn check(how: &How) -> Result<(), CliError> {
 }
 
 fn carry_out(place: &Place, base: &Loaded, verb: &Verb, how: &How) -> Result<Done, CliError> {
+    carry_out_with(place, base, verb, how, Vec::new())
+}
+
+/// Carries a verb out together with further edits. The caller holds the lock.
+pub(super) fn carry_out_with(
+    place: &Place,
+    base: &Loaded,
+    verb: &Verb,
+    how: &How,
+    more: Vec<Edit>,
+) -> Result<Done, CliError> {
     let rev = base.raw.rev();
     if let Some(wanted) = how.rev.as_deref().filter(|wanted| *wanted != rev) {
         let message = format!("{} has changed: it is {rev}, you saw {wanted}", base.raw.path);
@@ -42,6 +53,7 @@ fn carry_out(place: &Place, base: &Loaded, verb: &Verb, how: &How) -> Result<Don
     let asked = Asked { layout: place.tree.layout(), now: UnixMs::now(), force: how.force };
     let task = Task::new(&base.raw);
     let mut todo = plan(task, verb, asked).map_err(|refusal| refused(&refusal))?;
+    todo.edits.extend(more);
     if let Some(reason) = how.reason.as_deref().filter(|_| how.force) {
         let note = Verb::Note { text: format!("forced: {}", reason.trim()) };
         let note = plan(task, &note, asked).map_err(|refusal| refused(&refusal))?;

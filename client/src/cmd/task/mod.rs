@@ -6,6 +6,7 @@ mod history;
 mod lint;
 mod list;
 mod place;
+mod run;
 mod show;
 
 use llmctl_proto::paths::Paths;
@@ -19,7 +20,7 @@ use crate::config::safe;
 use crate::error::{CliError, Outcome};
 use place::Place;
 
-pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: TaskArgs) -> Outcome {
+pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: TaskArgs) -> Outcome {
     let mut place = Place::find(paths, flags, args.root)?;
     let mut one = |id: &str, verb: Verb, how: &How| change::run(&mut place, id, &verb, how);
     match args.verb {
@@ -51,6 +52,8 @@ pub(super) fn run(paths: &Paths, flags: &ConfigFlags, args: TaskArgs) -> Outcome
         TaskVerb::Claim { id, agent, any, how } => {
             change::claim(&mut place, id.as_deref(), &agent, any, &how)
         }
+        TaskVerb::Run(args) => run::run(paths, flags, &mut place, *args).await,
+        TaskVerb::Work(args) => run::work(paths, flags, &mut place, *args).await,
         TaskVerb::Archive { id, older_than, how } => {
             change::archive(&mut place, id.as_deref(), older_than, &how)
         }
