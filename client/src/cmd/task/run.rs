@@ -118,8 +118,7 @@ async fn one(
     let told = conclude(place, &begun.id, &dir, operation.as_ref(), outcome.as_ref().err());
     match (outcome, told) {
         (Ok(exit), Ok(())) => Ok(exit),
-        (Err(error), Ok(())) => Err(error),
-        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
         (Err(error), Err(told)) => {
             let mut error = error;
             error.hints.push(format!("and the task could not be updated: {}", told.message));
