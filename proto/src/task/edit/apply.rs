@@ -325,12 +325,15 @@ fn spliced(source: &Source<'_>, start: usize, end: usize, text: &str) -> String 
 
 /// Lines that differ, between the first and the last that do.
 fn changed_lines(old: &str, new: &str) -> Vec<ChangedLine> {
-    let (a, b): (Vec<&str>, Vec<&str>) = (old.split('\n').collect(), new.split('\n').collect());
+    // The last line of a file gets an end when one follows it; its words are the same.
+    let split =
+        |text| -> Vec<&str> { str::split(text, '\n').map(|line| line.trim_end_matches('\r')).collect() };
+    let (a, b) = (split(old), split(new));
     let head = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let room = a.len().min(b.len()) - head;
     let tail = a.iter().rev().zip(b.iter().rev()).take(room).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
-    let owned = |line: &&str| line.trim_end_matches('\r').to_owned();
+    let owned = |line: &&str| (*line).to_owned();
     (0..a.len().max(b.len()))
         .filter(|n| a.get(*n) != b.get(*n))
         .map(|n| ChangedLine {
