@@ -162,3 +162,16 @@ fn an_agents_cards_are_worked_off_by_urgency() {
     let none = board.stage.sandbox.run(&Board::words(&["work", "--agent", "dev"]), LONG).expect_code(0);
     assert!(none.stdout_text().contains("nothing is ready"), "{}", none.stdout_text());
 }
+
+/// The built-in practice model is for trying things out; it must not close anybody's card unasked.
+#[test]
+fn without_a_model_a_card_is_not_touched() {
+    let board = Board::new(&[], "inbox");
+    std::fs::remove_file(board.stage.sandbox.path("bin/claude")).expect("no tool");
+    let before = board.find(NAME);
+    let refused = board.stage.llmctl(&["task", "run", "2026-11-23T0900"]).expect_code(6);
+    assert!(refused.stderr_text().contains("no model that could do this task"), "{}", refused.stderr_text());
+    assert_eq!(board.find(NAME), before);
+    board.stage.llmctl(&["task", "run", "2026-11-23T0900", "--model", "practice", "-q"]).expect_code(0);
+    assert_eq!(board.find(NAME).0, "done/dev");
+}

@@ -23,6 +23,8 @@ use crate::error::{CliError, Exit, Outcome};
 use crate::execute::prompt::Source;
 use crate::execute::request::ExecuteRequest;
 use crate::execute::{self, Mode, Options, Show, millis};
+use crate::practice;
+use crate::route::preview;
 use crate::term::one_line;
 
 /// Bytes of an answer that a result's summary keeps: its end, where agents sum up.
@@ -84,27 +86,12 @@ async fn one(
     agent: Option<&str>,
     how: &RunHow,
 ) -> Outcome {
+    let request = request(paths, flags, place, named, agent, how).await?;
     let begun = begin(paths, place, named, agent)?;
-    let loaded = config::load(paths, flags)?;
-    let known = loaded.config.agents.contains_key(&begun.agent);
     let prompt = Source::Text(begun.brief).read()?;
     let id = OperationId::new();
-    let request = ExecuteRequest {
-        model: Some(how.model.clone()),
-        tool: how.tool.clone(),
-        // An agent of the board need not be one of the configuration.
-        agent: known.then(|| begun.agent.clone()),
-        max_cost_nano_usd: how.max_cost,
-        timeout_ms: how.timeout.map(millis),
-        cwd: config::working_dir()?,
-        prompt_sha256: prompt.info().sha256,
-        policy: how.policy.clone(),
-        task_id: Some(begun.id.clone()),
-        reason: how.reason.clone(),
-        yes: how.yes,
-        overrides: Overrides::from(flags),
-        ..ExecuteRequest::default()
-    };
+    let request =
+        ExecuteRequest { prompt_sha256: prompt.info().sha256, task_id: Some(begun.id.clone()), ..request };
     let options = Options {
         mode: Mode::Foreground,
         show: Show::Answer,
@@ -127,10 +114,49 @@ async fn one(
     }
 }
 
+/// What is asked of the router; an error before the card is touched when nobody can take it.
+async fn request(
+    paths: &Paths,
+    flags: &ConfigFlags,
+    place: &mut Place,
+    named: &str,
+    agent: Option<&str>,
+    how: &RunHow,
+) -> Result<ExecuteRequest, CliError> {
+    let base = place.load(named)?;
+    let task = Task::new(&base.raw);
+    let agent = task.agent().map(|agent| agent.value).or(agent);
+    let loaded = config::load(paths, flags)?;
+    let request = ExecuteRequest {
+        model: Some(how.model.clone()),
+        tool: how.tool.clone(),
+        // An agent of the board need not be one of the configuration.
+        agent: agent.filter(|agent| loaded.config.agents.contains_key(*agent)).map(str::to_owned),
+        max_cost_nano_usd: how.max_cost,
+        timeout_ms: how.timeout.map(millis),
+        cwd: config::working_dir()?,
+        policy: how.policy.clone(),
+        reason: how.reason.clone(),
+        yes: how.yes,
+        overrides: Overrides::from(flags),
+        ..ExecuteRequest::default()
+    };
+    let (decision, ..) = execute::decide(paths, &request, brief(task).len() as u64).await?;
+    match &decision.choice {
+        // The practice model does nobody's work; whoever wants to try the way a card goes names it.
+        Some(choice) if choice.tool == practice::MODEL && how.model == "auto" && how.tool.is_none() => {
+            Err(CliError::new(Exit::Refused, "there is no model that could do this task").hint(
+                "install a tool or set a provider's key; `llmctl tools` lists them; --model practice only pretends",
+            ))
+        }
+        Some(_) => Ok(request),
+        None => Err(preview::no_candidate(&decision)),
+    }
+}
+
 /// A task that is in progress now.
 struct Begun {
     id: String,
-    agent: String,
     brief: String,
 }
 
@@ -160,8 +186,7 @@ fn begin(paths: &Paths, place: &mut Place, named: &str, agent: Option<&str>) -> 
         base = place.tree.load(&done.path).map_err(failed)?;
     }
     let task = Task::new(&base.raw);
-    let agent = task.agent().map(|agent| agent.value.to_owned()).unwrap_or_default();
-    Ok(Begun { id, agent, brief: brief(task) })
+    Ok(Begun { id, brief: brief(task) })
 }
 
 /// Limits of work in progress, where they bind.
