@@ -225,6 +225,9 @@ impl Events {
         if self.random.percent(40) {
             let event = self.of_money();
             self.push(event);
+        } else if self.random.percent(40) {
+            let event = self.of_a_task();
+            self.push(event);
         } else if self.random.percent(50) {
             let (version, previous_end) = (self.word(), self.word());
             self.push(DaemonStarted { version, protocol: 1, pid: 7, startup_ms: 9, previous_end });
