@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod adopt;
+pub mod board;
 pub mod control;
 pub mod health;
 pub mod hub;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::adopt::{Adopter, Deps};
+use crate::board::{Board, BoardDeps};
 use crate::control::{self, ControlDeps, ControlService, LockContent};
 use crate::hub::{Hub, Publish};
 use crate::operations::Operations;
@@ -172,10 +173,13 @@ pub async fn run(
     };
     let adopter = Adopter::spawn(adopt, rebuild);
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter.clone());
+    let board_deps = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings: live.clone() };
+    let board = Board::spawn(board_deps, &tracker, shutdown.clone());
     let gateway = Gateway::new(WebDeps {
         hub: hub.clone(),
         store: store.clone(),
         operations: operations.clone(),
+        board: board.clone(),
         paths: Arc::clone(&paths),
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),
@@ -186,6 +190,7 @@ pub async fn run(
         hub: hub.clone(),
         store: store.clone(),
         operations,
+        board,
         adopter,
         gateway: gateway.clone(),
         paths: Arc::clone(&paths),

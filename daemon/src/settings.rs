@@ -80,6 +80,11 @@ impl Settings {
         Rules { concurrency: self.concurrency.clone(), budgets: policy.budgets, timezone }
     }
 
+    /// The whole configuration as it was read, for sections that others read.
+    pub fn tree(&self) -> Option<&Node> {
+        self.tree.as_deref()
+    }
+
     fn changes(&self, new: &Self) -> Vec<String> {
         match (&self.tree, &new.tree) {
             (Some(old), Some(new)) => changes(old, new),

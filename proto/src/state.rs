@@ -482,6 +482,9 @@ impl Operation {
             | Event::ConfigReloaded(_)
             | Event::DaemonStarted(_)
             | Event::DaemonStopping(_)
+            | Event::WatcherStarted(_)
+            | Event::WatcherStopped(_)
+            | Event::WatcherDegraded(_)
             | Event::Other(_) => {}
         }
     }

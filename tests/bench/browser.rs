@@ -31,7 +31,7 @@ const STAMP: &str = "\"stamp_ns\":";
 /// How long the last events may take.
 const LATE: Duration = Duration::from_secs(5);
 
-type Browser = WebSocketStream<TcpStream>;
+pub(crate) type Browser = WebSocketStream<TcpStream>;
 
 pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     try_measure(bench).unwrap_or_else(|why| vec![Row::failed("runner → browser", why)])
@@ -82,13 +82,13 @@ fn try_measure(bench: &Bench) -> Result<Vec<Row>, String> {
     ])
 }
 
-fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     let listener = StdListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
     Ok(listener.local_addr().map_err(|e| e.to_string())?.port())
 }
 
 /// A script's socket to the gateway, past its greeting.
-async fn open(port: u16, token: &str) -> Result<Browser, String> {
+pub(crate) async fn open(port: u16, token: &str) -> Result<Browser, String> {
     let addr = format!("127.0.0.1:{port}");
     let mut request = format!("ws://{addr}/ws").into_client_request().map_err(|e| e.to_string())?;
     let header = |text: String| HeaderValue::from_str(&text).map_err(|e| e.to_string());
@@ -109,7 +109,7 @@ async fn open(port: u16, token: &str) -> Result<Browser, String> {
 }
 
 /// The next text within the time that is still reasonable.
-async fn next(browser: &mut Browser) -> Result<String, String> {
+pub(crate) async fn next(browser: &mut Browser) -> Result<String, String> {
     loop {
         match tokio::time::timeout(LATE, browser.next()).await {
             Ok(Some(Ok(Message::Text(text)))) => return Ok(text.to_string()),

@@ -17,6 +17,7 @@ mod samples;
 mod size;
 mod start;
 mod table;
+mod tasks;
 mod wire;
 
 use std::io::Write as _;
@@ -60,7 +61,7 @@ impl Bench {
 
 type Figure = (&'static str, &'static str, fn(&Bench) -> Vec<Row>);
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 11] = [
     ("size", "size of the binaries", size::measure),
     ("idle", "memory and processor time of a daemon that has nothing to do", idle::measure),
     ("start", "start of the daemon to its first answer", start::measure),
@@ -70,6 +71,7 @@ const FIGURES: [Figure; 10] = [
     ("first-byte", "what `execute` adds before the first byte of a tool's answer", first_byte::measure),
     ("browser", "an event from a runner to a browser", browser::measure),
     ("durable", "an event that is acknowledged when it is on disk", durable::measure),
+    ("tasks", "task files: a cold scan, a rename to a browser's frame, lists", tasks::measure),
     ("runner", "a tool's output through the runner", runner::measure),
 ];
 

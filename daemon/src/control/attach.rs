@@ -158,6 +158,7 @@ impl Link {
         if submission.operation_id != self.id {
             return Err(Status::permission_denied("a submission of another operation"));
         }
+        super::tasks::learn(&self.deps, submission.project.as_deref());
         Ok(self.deps.hub.submit(submission).await?)
     }
 

@@ -6,6 +6,7 @@ mod ledger;
 mod listener;
 mod service;
 mod status;
+mod tasks;
 
 use std::io;
 
@@ -17,6 +18,7 @@ use tonic::transport::Server;
 
 pub use listener::{Listener, bind};
 pub use service::{ControlDeps, ControlService};
+pub(crate) use tasks::status as tasks_status;
 
 /// Longest message in either direction: an operation list of 500 rows stays far below.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;

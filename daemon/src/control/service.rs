@@ -11,11 +11,13 @@ use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::control_server::Control;
 use llmctl_proto::pb::{
     AttachRequest, ChangeQueueRequest, ChangeQueueResponse, CreateLoginCodeRequest, CreateLoginCodeResponse,
-    FollowEventsRequest, GetOperationRequest, GetOperationResponse, GetQueueRequest, GetQueueResponse,
-    GetSharedFactsRequest, GetSharedFactsResponse, GetStatusRequest, GetStatusResponse, HelloRequest,
-    HelloResponse, ListOperationsRequest, ListOperationsResponse, PublishEventRequest, PublishEventResponse,
-    ReadLedgerRequest, ReloadConfigRequest, ReloadConfigResponse, SetOperationBudgetRequest,
-    SetOperationBudgetResponse, ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse,
+    CreateTaskRequest, CreateTaskResponse, EditTaskRequest, EditTaskResponse, FollowEventsRequest,
+    GetOperationRequest, GetOperationResponse, GetQueueRequest, GetQueueResponse, GetSharedFactsRequest,
+    GetSharedFactsResponse, GetStatusRequest, GetStatusResponse, HelloRequest, HelloResponse,
+    LintTasksRequest, LintTasksResponse, ListOperationsRequest, ListOperationsResponse, ListTasksRequest,
+    ListTasksResponse, PublishEventRequest, PublishEventResponse, ReadLedgerRequest, ReloadConfigRequest,
+    ReloadConfigResponse, SetOperationBudgetRequest, SetOperationBudgetResponse, ShowTaskRequest,
+    ShowTaskResponse, ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse,
     StopGatewayRequest, StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, StopResult,
     SuspendOperationRequest, SuspendOperationResponse,
 };
@@ -26,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{attach, follow, ledger};
+use super::{attach, follow, ledger, tasks};
 use crate::adopt::Adopter;
+use crate::board::Board;
 use crate::hub::{Hub, Publish, StopOrder};
 use crate::operations::{Operations, VerbError};
 use crate::settings::Live;
@@ -48,6 +51,8 @@ pub struct ControlDeps {
     pub store: Store,
     /// Verbs on operations.
     pub operations: Operations,
+    /// Task files.
+    pub board: Board,
     /// Operations without a link.
     pub adopter: Adopter,
     /// The web gateway.
@@ -363,6 +368,41 @@ impl Control for ControlService {
         request: Request<ReadLedgerRequest>,
     ) -> Result<Response<Self::ReadLedgerStream>, Status> {
         ledger::open(self.deps.clone(), &request.into_inner()).map(Response::new)
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<ListTasksRequest>,
+    ) -> Result<Response<ListTasksResponse>, Status> {
+        tasks::list(&self.deps, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn show_task(
+        &self,
+        request: Request<ShowTaskRequest>,
+    ) -> Result<Response<ShowTaskResponse>, Status> {
+        tasks::show(&self.deps, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn edit_task(
+        &self,
+        request: Request<EditTaskRequest>,
+    ) -> Result<Response<EditTaskResponse>, Status> {
+        tasks::edit(&self.deps, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn create_task(
+        &self,
+        request: Request<CreateTaskRequest>,
+    ) -> Result<Response<CreateTaskResponse>, Status> {
+        tasks::create(&self.deps, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn lint_tasks(
+        &self,
+        request: Request<LintTasksRequest>,
+    ) -> Result<Response<LintTasksResponse>, Status> {
+        tasks::lint(&self.deps, request.into_inner()).await.map(Response::new)
     }
 
     async fn create_login_code(

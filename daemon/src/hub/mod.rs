@@ -15,7 +15,7 @@ use llmctl_proto::admission::{Admission, FactsQuery, QueueRow, Refusal, SharedFa
 use llmctl_proto::config::{Budget, Concurrency};
 use llmctl_proto::event::{CostUpdate, Event};
 use llmctl_proto::ids::{Cursor, Epoch, OperationId, ResolveError};
-use llmctl_proto::state::{Operation, Totals};
+use llmctl_proto::state::{Operation, OperationState, Totals};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -136,6 +136,7 @@ pub(crate) enum Message {
     Await { id: OperationId, until: Condition, reply: oneshot::Sender<Operation> },
     Get { prefix: String, reply: oneshot::Sender<Result<Arc<Operation>, ResolveError>> },
     List { reply: oneshot::Sender<(Vec<Operation>, Totals)> },
+    TaskWork { reply: oneshot::Sender<Vec<TaskWork>> },
     AdvanceWatermark { id: OperationId, stored: u64, reply: oneshot::Sender<u64> },
     Attached { reply: oneshot::Sender<Vec<OperationId>> },
     Submit { submission: Box<Submission> },
@@ -145,6 +146,21 @@ pub(crate) enum Message {
     SetBudget { id: OperationId, limit: Option<i64>, reply: oneshot::Sender<Result<bool, Box<Refusal>>> },
     SetRules { rules: Box<Rules> },
     Overview { reply: oneshot::Sender<CostUpdate> },
+}
+
+/// An operation that works, or worked, for a task.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TaskWork {
+    /// Task, as the user named it.
+    pub task_id: String,
+    /// Directory whose work it is.
+    pub project: Option<String>,
+    /// Operation.
+    pub operation_id: OperationId,
+    /// Where it is in its life.
+    pub state: OperationState,
+    /// What it cost so far, in nano-dollars.
+    pub cost_nano_usd: Option<i64>,
 }
 
 /// What the hub takes from the configuration.
@@ -279,6 +295,14 @@ impl Hub {
     /// The daemon is stopping.
     pub async fn list(&self) -> Answer<(Vec<Operation>, Totals)> {
         self.ask(|reply| Message::List { reply }).await
+    }
+
+    /// The operations of the projection that were started for a task, newest first.
+    ///
+    /// # Errors
+    /// The daemon is stopping.
+    pub async fn task_work(&self) -> Answer<Vec<TaskWork>> {
+        self.ask(|reply| Message::TaskWork { reply }).await
     }
 
     /// The journal number up to which an operation's facts have been taken in, at least `stored`.

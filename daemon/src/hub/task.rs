@@ -15,7 +15,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::Rules;
 use super::money::{Act, Money};
 use super::ring::Ring;
-use super::{Before, Condition, Directive, Frame, HubStats, Message, Publish, StopOrder, Subscription};
+use super::{
+    Before, Condition, Directive, Frame, HubStats, Message, Publish, StopOrder, Subscription, TaskWork,
+};
 use crate::store::{Addition, Fact, Recovered, Store};
 
 pub(super) struct HubTask {
@@ -57,6 +59,16 @@ async fn until(wake: Option<UnixMs>) {
         }
         None => std::future::pending().await,
     }
+}
+
+fn task_work(operation: &Operation) -> Option<TaskWork> {
+    Some(TaskWork {
+        task_id: operation.task_id.clone()?,
+        project: operation.project.clone(),
+        operation_id: operation.operation_id.clone(),
+        state: operation.state,
+        cost_nano_usd: operation.spend.cost_nano_usd,
+    })
 }
 
 impl HubTask {
@@ -175,6 +187,9 @@ impl HubTask {
             }
             Message::List { reply } => {
                 let _ = reply.send((self.state.newest_first().cloned().collect(), self.state.totals));
+            }
+            Message::TaskWork { reply } => {
+                let _ = reply.send(self.state.newest_first().filter_map(task_work).collect());
             }
             Message::AdvanceWatermark { id, stored, reply } => {
                 let _ = reply.send(self.take_watermark(&id, stored));

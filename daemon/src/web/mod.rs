@@ -18,6 +18,8 @@ mod routes;
 mod serve;
 mod session;
 mod socket;
+mod task_edits;
+mod tasks;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -31,6 +33,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::board::Board;
 use crate::hub::Hub;
 use crate::operations::Operations;
 use crate::store::Store;
@@ -49,6 +52,8 @@ pub struct WebDeps {
     pub store: Store,
     /// Verbs on operations.
     pub operations: Operations,
+    /// Task files.
+    pub board: Board,
     /// Directories.
     pub paths: Arc<Paths>,
     /// All tasks.

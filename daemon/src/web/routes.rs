@@ -17,7 +17,7 @@ use super::gate::{Refusal, Shown, require_origin};
 use super::reply::{self, Reply};
 use super::serve::{Ctx, json_body};
 use super::session::{Caller, NoCaller, SESSION_LIFE};
-use super::{costs, history, operations, socket};
+use super::{costs, history, operations, socket, tasks};
 
 /// Answers one request.
 pub(super) async fn handle(ctx: &Ctx, request: Request<Incoming>) -> Reply {
@@ -98,11 +98,13 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
         (["api", "snapshot"], true, _) => snapshot(ctx).await,
         (["api", "metrics"], true, _) => metrics(ctx).await,
         (["metrics"], true, _) => prometheus(ctx),
+        (["api", "stats"], true, _) => tasks::stats(ctx, &request).await,
+        (["api", "tasks", rest @ ..], _, _) => tasks::route(ctx, request, caller, rest).await,
         (["api", "operations", rest @ ..], _, _) => operations::route(ctx, request, caller, rest).await,
         (
             ["" | "health" | "ws" | "metrics"]
             | ["static", ..]
-            | ["api", "events" | "snapshot" | "metrics" | "costs" | "budgets"],
+            | ["api", "events" | "snapshot" | "metrics" | "costs" | "budgets" | "stats"],
             ..,
         ) => not_allowed("GET, HEAD"),
         (["auth"], ..) => not_allowed("GET, HEAD, POST"),
@@ -170,7 +172,9 @@ pub(super) fn percent_encode(text: &str) -> String {
 async fn health(ctx: &Ctx, long: bool) -> Reply {
     let deps = &ctx.shared.deps;
     let (_, _, failures) = deps.store.stats.read();
-    let degraded = failures > 0 && deps.store.depth() > 0;
+    let store_failed = failures > 0 && deps.store.depth() > 0;
+    let board = deps.board.view();
+    let degraded = store_failed || !board.is_healthy();
     let stopping = deps.shutdown.is_cancelled();
     let mut body = json!({
         "status": if stopping { "stopping" } else if degraded { "degraded" } else { "healthy" },
@@ -184,8 +188,9 @@ async fn health(ctx: &Ctx, long: bool) -> Reply {
         body["uptime_ms"] = (ctx.shared.started.elapsed().as_millis() as u64).into();
         body["http_addr"] = ctx.addr.to_string().into();
         body["operations_running"] = operations.iter().filter(|o| !o.state.is_final()).count().into();
+        body["watcher"] = json!({"state": board.watching(), "roots": board.lines()});
         body["store"] = json!({
-            "state": if degraded { "failed" } else { "ok" },
+            "state": if store_failed { "failed" } else { "ok" },
             "lag_facts": deps.store.depth(),
             "size_bytes": tokio::fs::metadata(deps.store.path.as_ref()).await.map_or(0, |m| m.len()),
         });
@@ -294,7 +299,7 @@ async fn metrics(ctx: &Ctx) -> Reply {
 }
 
 /// Dollars as a number with at most nine decimals, written from the integer.
-fn dollars(nano_usd: i64) -> serde_json::Value {
+pub(super) fn dollars(nano_usd: i64) -> serde_json::Value {
     let (sign, nano) = (if nano_usd < 0 { "-" } else { "" }, nano_usd.unsigned_abs());
     let text = format!("{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
     text.parse::<f64>().unwrap_or_default().into()

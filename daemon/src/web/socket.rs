@@ -355,7 +355,7 @@ impl<'a> Socket<'a> {
         let topic = match type_name.split('.').next().unwrap_or_default() {
             "routing" | "model" | "execution" | "tool" => "operations",
             "cost" | "budget" => "costs",
-            "task" => "tasks",
+            "task" | "watcher" => "tasks",
             "mcp" => "mcp",
             _ => "daemon",
         };

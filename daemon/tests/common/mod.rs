@@ -20,8 +20,10 @@ use llmctl_proto::paths::Paths;
 use llmctl_proto::process::Identity;
 use llmctl_proto::time::UnixMs;
 use llmctld::adopt::{Adopter, Deps};
+use llmctld::board::{Board, BoardDeps};
 use llmctld::hub::{Hub, Publish, Rules};
 use llmctld::operations::Operations;
+use llmctld::settings::{Live, Settings};
 use llmctld::store::Store;
 use llmctld::web::{Gateway, SEND_PATIENCE, WebDeps};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -64,10 +66,14 @@ pub async fn stage_with(send_patience: Duration) -> Stage {
     };
     let adopter = Adopter::spawn(deps, false);
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter);
+    let settings = Live::new(Arc::clone(&paths), Settings::default());
+    let board = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings };
+    let board = Board::spawn(board, &tracker, shutdown.clone());
     let deps = WebDeps {
         hub: hub.clone(),
         store: store.clone(),
         operations,
+        board,
         paths: Arc::clone(&paths),
         tracker,
         shutdown: shutdown.clone(),

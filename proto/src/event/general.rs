@@ -1,4 +1,4 @@
-//! Payloads of `daemon.*` and `config.*`.
+//! Payloads of `daemon.*`, `config.*` and `watcher.*`.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,4 +41,41 @@ pub struct ConfigReloaded {
     pub applied: bool,
     /// Changed keys that need a restart.
     pub restart_needed: Vec<String>,
+}
+
+/// `watcher.started`: a directory of task files is watched from now on. What a reader knew of its tasks is replaced
+/// by a new snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatcherStarted {
+    /// Project.
+    pub project: String,
+    /// Task files in its lanes.
+    pub files: u32,
+}
+
+/// `watcher.stopped`: a directory of task files is no longer watched; its tasks leave the board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatcherStopped {
+    /// Project.
+    pub project: String,
+}
+
+/// `watcher.degraded`: changes of task files are noticed late, or again as they should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatcherDegraded {
+    /// Project.
+    pub project: String,
+    /// The directory below the project.
+    pub path: String,
+    /// `watch_limit`, `overflow`, `unsupported` or `error`.
+    pub reason: String,
+    /// `polling`, or `rescan` when everything was looked at once.
+    pub mode: String,
+    /// Between two looks, in milliseconds.
+    pub interval_ms: u64,
+    /// It is over: changes are noticed at once again.
+    pub recovered: bool,
+    /// What the system said, without a path.
+    #[serde(default)]
+    pub message: Option<String>,
 }

@@ -143,6 +143,12 @@ events! {
     TaskInvalid(TaskInvalid) = "task.invalid", fact, global;
     /// A task left the lanes.
     TaskRemoved(TaskRemoved) = "task.removed", fact, global;
+    /// A directory of task files is watched.
+    WatcherStarted(WatcherStarted) = "watcher.started", fact, global;
+    /// A directory of task files is no longer watched.
+    WatcherStopped(WatcherStopped) = "watcher.stopped", fact, global;
+    /// Changes of task files are noticed late, or at once again.
+    WatcherDegraded(WatcherDegraded) = "watcher.degraded", fact, global;
     /// The daemon read its configuration again.
     ConfigReloaded(ConfigReloaded) = "config.reloaded", fact, global;
     /// The daemon is up.

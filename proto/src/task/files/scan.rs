@@ -39,6 +39,8 @@ pub struct Scan {
     pub aside: Vec<String>,
     /// Files that were read.
     pub files_read: usize,
+    /// Directories that were listed, below the root: where changes are to be watched for.
+    pub dirs: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -113,6 +115,7 @@ impl Walk {
     fn lane(&mut self, tree: &Tree, lane: Lane, fd: OwnedFd, dir: String) {
         let mut waiting = vec![(fd, dir, 1)];
         while let Some((fd, dir, depth)) = waiting.pop() {
+            self.scan.dirs.insert(dir.clone());
             let entries = match Dir::read_from(&fd) {
                 Ok(entries) => entries,
                 Err(error) => {
