@@ -263,6 +263,25 @@ impl Events {
         }
     }
 
+    /// What is said of directories of task files.
+    pub(crate) fn of_a_watcher(&mut self) -> Event {
+        let project = self.word();
+        match self.random.below(3) {
+            0 => WatcherStarted { project, files: 7 }.into(),
+            1 => WatcherStopped { project }.into(),
+            _ => WatcherDegraded {
+                project,
+                path: "work/collaboration".to_owned(),
+                reason: "watch_limit".to_owned(),
+                mode: "polling".to_owned(),
+                interval_ms: 2_000,
+                recovered: false,
+                message: self.word_or_none(),
+            }
+            .into(),
+        }
+    }
+
     /// What happens to task files, which no operation's state depends on.
     pub(crate) fn of_a_task(&mut self) -> Event {
         let (project, path) = (self.word(), "assigned/dev/2026-11-23T0900-dev-x.yaml".to_owned());
