@@ -8,6 +8,7 @@ mod events;
 mod execute;
 mod operations;
 pub mod route;
+pub mod task;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -79,6 +80,8 @@ pub enum Verb {
     Agents(ListArgs),
     /// Says which tool and model would take a prompt, and why; and why a past operation went where it did.
     Route(Box<route::RouteArgs>),
+    /// Shows and changes the task files of a project; needs no daemon.
+    Task(Box<task::TaskArgs>),
     /// Starts, stops and describes the daemon.
     Daemon(DaemonArgs),
     /// Starts, stops and opens the dashboard in the browser.

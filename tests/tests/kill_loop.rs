@@ -22,7 +22,8 @@ fn settle(stage: &Stage) {
 #[test]
 fn twenty_operations_do_not_notice_that_the_daemon_is_killed() {
     // Some thirteen seconds each: text, then tool calls, so that facts are under way at every kill.
-    let stage = Stage::new(&["--deltas", "160", "--tool-calls", "150", "--delay-ms", "40"]);
+    let mut stage = Stage::new(&["--deltas", "160", "--tool-calls", "150", "--delay-ms", "40"]);
+    stage.sandbox.set_env("LLMCTL_DAEMON__CONCURRENCY__TOTAL", "0");
     stage.start_daemon();
     let mut running: Vec<Running> = (0..20).map(|_| stage.start(&[])).collect();
     let mut kills = 0;
@@ -59,7 +60,7 @@ fn twenty_operations_do_not_notice_that_the_daemon_is_killed() {
 
 #[test]
 fn runners_killed_at_any_moment_leave_what_they_had() {
-    let stage = Stage::new(&[
+    let mut stage = Stage::new(&[
         "--deltas",
         "100000",
         "--delay-ms",
@@ -69,6 +70,8 @@ fn runners_killed_at_any_moment_leave_what_they_had() {
         "--grandchild",
         "plain",
     ]);
+    // All run at once: one that waited for the place of another would never write.
+    stage.sandbox.set_env("LLMCTL_DAEMON__CONCURRENCY__TOTAL", "0");
     stage.start_daemon();
     let mut runners: Vec<Running> = (0..8).map(|_| stage.start(&[])).collect();
     let ids = stage.ids();

@@ -9,8 +9,6 @@ mod events;
 mod payloads;
 #[path = "parity/random.rs"]
 mod random;
-#[path = "parity/tasks.rs"]
-mod tasks;
 
 use std::path::Path;
 use std::process::Command;

@@ -21,6 +21,7 @@ mod show;
 mod stats;
 mod stop;
 mod suspend;
+mod task;
 mod tools;
 
 use clap::CommandFactory as _;
@@ -66,6 +67,7 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Models(args) => models::run(&paths, &cli.config, &args).await,
             Verb::Agents(args) => agents::run(&paths, &cli.config, &args).await,
             Verb::Route(args) => route::run(&paths, &cli.config, *args).await,
+            Verb::Task(args) => task::run(&paths, &cli.config, *args).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,
             Verb::RunDetached => execute::run_detached(&paths).await,

@@ -5,6 +5,7 @@
 
 mod board;
 mod body;
+mod brief;
 mod card;
 mod checks;
 mod diff;
@@ -25,6 +26,7 @@ mod view;
 
 pub use board::{Board, FindError, Key};
 pub use body::{Body, FileStat, MAX_FILE_BYTES, RawTask, Salvage, hash_of, rev_of};
+pub use brief::brief;
 pub use card::{Card, MAX_CARD_BYTES};
 pub use diff::diff;
 pub use edit::{Applied, ChangedLine, Edit, EditError, NewValue, apply, reapply};

@@ -222,17 +222,24 @@ impl Events {
     }
 
     fn of_the_daemon(&mut self) {
-        if self.random.percent(30) {
-            let event = self.of_tasks();
-            self.push(event);
-        } else if self.random.percent(40) {
-            let event = self.of_money();
-            self.push(event);
-        } else if self.random.percent(50) {
-            let (version, previous_end) = (self.word(), self.word());
-            self.push(DaemonStarted { version, protocol: 1, pid: 7, startup_ms: 9, previous_end });
-        } else {
-            self.push(DaemonStopping { reason: "signal".into(), operations_running: 2 });
+        match self.random.below(5) {
+            0 | 1 => {
+                let event = self.of_money();
+                self.push(event);
+            }
+            2 => {
+                let event = self.of_a_task();
+                self.push(event);
+            }
+            3 => {
+                let event = self.of_a_watcher();
+                self.push(event);
+            }
+            _ if self.random.percent(50) => {
+                let (version, previous_end) = (self.word(), self.word());
+                self.push(DaemonStarted { version, protocol: 1, pid: 7, startup_ms: 9, previous_end });
+            }
+            _ => self.push(DaemonStopping { reason: "signal".into(), operations_running: 2 }),
         }
     }
 

@@ -7,6 +7,7 @@ use llmctl_proto::event::*;
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::ledger::{Drift, LedgerRow};
 use llmctl_proto::money::PicoUsd;
+use llmctl_proto::task::{Body, Card, FileStat, Lane, ProblemKind, RawTask, Salvage, Task, hash_of};
 use llmctl_proto::time::UnixMs;
 use llmctl_proto::usage::{Usage, UsageSource};
 
@@ -259,6 +260,80 @@ impl Events {
                 restart_needed: Vec::new(),
             }
             .into(),
+        }
+    }
+
+    /// What is said of directories of task files.
+    pub(crate) fn of_a_watcher(&mut self) -> Event {
+        let project = self.word();
+        match self.random.below(3) {
+            0 => WatcherStarted { project, files: 7 }.into(),
+            1 => WatcherStopped { project }.into(),
+            _ => WatcherDegraded {
+                project,
+                path: "work/collaboration".to_owned(),
+                reason: "watch_limit".to_owned(),
+                mode: "polling".to_owned(),
+                interval_ms: 2_000,
+                recovered: false,
+                message: self.word_or_none(),
+            }
+            .into(),
+        }
+    }
+
+    /// What happens to task files, which no operation's state depends on.
+    pub(crate) fn of_a_task(&mut self) -> Event {
+        let (project, path) = (self.word(), "assigned/dev/2026-11-23T0900-dev-x.yaml".to_owned());
+        let text = b"id: x\nagent: dev\nstatus: assigned\ntitle: X\n";
+        let raw = RawTask {
+            path: path.clone(),
+            lane: Lane::Assigned,
+            agent_dir: Some("dev".to_owned()),
+            stat: FileStat::default(),
+            hash: hash_of(text),
+            body: Body::read(text),
+        };
+        let change = TaskChange {
+            project: project.clone(),
+            task_id: "x".to_owned(),
+            path: path.clone(),
+            lane: Lane::Assigned,
+            from_task_id: None,
+            from_path: None,
+            from_lane: Some(Lane::Inbox),
+            from_agent: None,
+            from_state: None,
+            changed: vec![self.word()],
+            recovered: false,
+            card: Card::of(Task::new(&raw), false),
+            actor: self.word_or_none(),
+        };
+        match self.random.below(8) {
+            0 => TaskCreated(change).into(),
+            1 => TaskAssigned(change).into(),
+            2 => TaskStarted(change).into(),
+            3 => TaskCompleted { change, summary: self.word_or_none(), next_agent: None }.into(),
+            4 => TaskFailed { change, error: self.word_or_none() }.into(),
+            5 => TaskUpdated(change).into(),
+            6 => TaskInvalid {
+                project,
+                task_id: self.word(),
+                path,
+                lane: Lane::Inbox,
+                from_task_id: None,
+                from_path: None,
+                problem: ProblemKind::Syntax,
+                line: Some(3),
+                column: Some(1),
+                message: self.word(),
+                salvage: Salvage::default(),
+            }
+            .into(),
+            _ => {
+                let (task_id, reason) = (self.word(), RemovedReason::Deleted);
+                TaskRemoved { project, task_id, path, lane: Lane::Done, reason }.into()
+            }
         }
     }
 

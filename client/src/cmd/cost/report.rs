@@ -6,7 +6,7 @@
 use jiff::tz::TimeZone;
 use llmctl_proto::event::CostRecorded;
 use llmctl_proto::ledger::report::{By, Group, Span, Sum, group, total};
-use llmctl_proto::money::{PicoUsd, show_nano};
+use llmctl_proto::money::show_nano;
 use llmctl_proto::paths::Paths;
 use llmctl_proto::time::UnixMs;
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ impl Report<'_> {
             }).collect::<Vec<_>>(),
             "by": by.as_str(),
             "rows": groups.iter().map(|group| {
-                let mut value = (&group.sum).to_json();
+                let mut value = group.sum.to_json();
                 value["key"] = json!(group.key);
                 value["cost_nano_usd"] = json!(group.cost_nano_usd);
                 value

@@ -325,19 +325,21 @@ fn spliced(source: &Source<'_>, start: usize, end: usize, text: &str) -> String 
 
 /// Lines that differ, between the first and the last that do.
 fn changed_lines(old: &str, new: &str) -> Vec<ChangedLine> {
-    // The line end of a line is not part of it: one that was the last and had none is not changed by getting one.
-    let lines = |text: &'_ str| text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()).collect();
-    let (a, b): (Vec<String>, Vec<String>) = (lines(old), lines(new));
+    // The last line of a file gets an end when one follows it; its words are the same.
+    let split =
+        |text| -> Vec<&str> { str::split(text, '\n').map(|line| line.trim_end_matches('\r')).collect() };
+    let (a, b) = (split(old), split(new));
     let head = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let room = a.len().min(b.len()) - head;
     let tail = a.iter().rev().zip(b.iter().rev()).take(room).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
+    let owned = |line: &&str| (*line).to_owned();
     (0..a.len().max(b.len()))
         .filter(|n| a.get(*n) != b.get(*n))
         .map(|n| ChangedLine {
             number: u32::try_from(head + n + 1).unwrap_or(u32::MAX),
-            old: a.get(n).cloned(),
-            new: b.get(n).cloned(),
+            old: a.get(n).map(owned),
+            new: b.get(n).map(owned),
         })
         .collect()
 }

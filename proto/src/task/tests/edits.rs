@@ -18,10 +18,9 @@ fn refused(text: &str, edit: Edit) -> EditError {
 
 /// The edit changed or added exactly one line; all others are the same bytes.
 fn one_line(path: &str, old: &str, new: &str) {
-    // A line behind one that had no line end gives it one; whether it is the right one is looked at below.
-    let split = |text: &'_ str| {
-        text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()).collect::<Vec<_>>()
-    };
+    // A last line without an end gets one when a line follows it; that changes no word of it.
+    let split =
+        |text: &str| text.split('\n').map(|l| l.trim_end_matches('\r').to_owned()).collect::<Vec<_>>();
     let (a, b) = (split(old), split(new));
     let head = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let tail = a[head..].iter().rev().zip(b[head..].iter().rev()).take_while(|(a, b)| a == b).count();
