@@ -262,7 +262,10 @@ impl Root {
     /// Takes a look in: the events that it means, and what changed in how changes are noticed.
     pub(super) fn on_look(&mut self, kit: Kit, look: Look, now: Instant) -> (Vec<TaskEvent>, Option<Report>) {
         self.kit = Some(kit);
-        self.bell.ended(look.began, look.took);
+        // The first one reads everything, and says nothing of what the next one takes.
+        if self.view.scanned {
+            self.bell.ended(look.began, look.took);
+        }
         let report = self.on_watched(&look.watched, now);
         let mut status = self.view.status.clone();
         status.scans += 1;
