@@ -19,6 +19,7 @@ pub mod redact;
 pub mod state;
 pub mod stats;
 pub mod time;
+pub mod tokens;
 pub mod usage;
 
 /// Generated messages and the client and server of `llmctl.v1.Control`.

@@ -182,10 +182,9 @@ mod tests {
     #[test]
     fn a_discovery_is_read_wherever_it_keeps_its_name() {
         let of = |text: &str| of_discover(&raw(text)).expect("readable");
-        let official = of(
-            r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"x":{}},
-            "instructions":"do","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"a","version":"1"}}}"#,
-        );
+        let official =
+            of(r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"x":{}},
+            "instructions":"do","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"a","version":"1"}}}"#);
         assert_eq!((&*official.server_info.name, &*official.server_info.version), ("a", "1"));
         assert!(official.capabilities.tools_list_changed && !official.capabilities.prompts);
         assert_eq!(official.capabilities.names, ["tools", "x"]);

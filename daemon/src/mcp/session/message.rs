@@ -120,8 +120,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Vec<Incoming<'_>>> {
         b'{' => Some(vec![sort(serde_json::from_slice(bytes).ok()?)?]),
         b'[' => {
             let batch: Vec<&RawValue> = serde_json::from_slice(bytes).ok()?;
-            let messages: Vec<_> =
-                batch.iter().take(MAX_BATCH).filter_map(|one| sort(serde_json::from_str(one.get()).ok()?)).collect();
+            let messages: Vec<_> = batch
+                .iter()
+                .take(MAX_BATCH)
+                .filter_map(|one| sort(serde_json::from_str(one.get()).ok()?))
+                .collect();
             (!messages.is_empty()).then_some(messages)
         }
         _ => None,
@@ -258,14 +261,29 @@ mod tests {
 
     #[test]
     fn requests_and_notices_are_told_apart() {
-        assert!(matches!(one(r#"{"id":"x","method":"ping"}"#), Some(Incoming::Request { method, .. }) if method == "ping"));
-        assert!(matches!(one(r#"{"method":"a\u0041","params":{}}"#), Some(Incoming::Notice { method }) if method == "aA"));
+        assert!(
+            matches!(one(r#"{"id":"x","method":"ping"}"#), Some(Incoming::Request { method, .. }) if method == "ping")
+        );
+        assert!(
+            matches!(one(r#"{"method":"a\u0041","params":{}}"#), Some(Incoming::Notice { method }) if method == "aA")
+        );
         assert!(matches!(one(r#"{"id":null,"method":"n"}"#), Some(Incoming::Notice { .. })));
     }
 
     #[test]
     fn what_is_no_message_is_none() {
-        for text in ["", "  ", "Server ready", "42", "\"text\"", "{", "[]", "[1]", r#"{"level":"info","msg":"up"}"#, r#"{"id":1}"#] {
+        for text in [
+            "",
+            "  ",
+            "Server ready",
+            "42",
+            "\"text\"",
+            "{",
+            "[]",
+            "[1]",
+            r#"{"level":"info","msg":"up"}"#,
+            r#"{"id":1}"#,
+        ] {
             assert!(read(text.as_bytes()).is_none(), "{text}");
         }
         assert!(read(b"{\"id\":1,\"result\":\"\xFF\"}").is_none());
@@ -279,7 +297,8 @@ mod tests {
 
     #[test]
     fn errors_are_bounded() {
-        let text = format!(r#"{{"id":1,"error":{{"code":1,"message":"{0}","data":"{0}"}}}}"#, "x".repeat(100_000));
+        let text =
+            format!(r#"{{"id":1,"error":{{"code":1,"message":"{0}","data":"{0}"}}}}"#, "x".repeat(100_000));
         let error = reply_of(&text).1.expect_err("an error");
         assert!(error.message.len() <= MAX_ERROR_TEXT && error.data.is_none());
         let error = reply_of(r#"{"id":1,"error":{"code":-32022,"message":"","data":{"supported":["a"]}}}"#).1;

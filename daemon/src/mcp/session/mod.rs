@@ -9,7 +9,6 @@ mod answer;
 mod bounded;
 mod changes;
 pub mod conformance;
-mod talk;
 mod counters;
 mod decline;
 mod error;
@@ -19,9 +18,11 @@ mod lines;
 mod list;
 mod message;
 mod open;
+mod page;
 mod param_headers;
 mod setup;
 mod stdio;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -136,12 +137,12 @@ impl Session {
 
     /// What has passed so far.
     pub fn counters(&self) -> CountersNow {
-        self.talk.counters().now()
+        self.talk.inbox().counters.now()
     }
 
     /// Waits until the server has ended the conversation, and says how.
     pub async fn closed(&self) -> Ended {
-        self.talk.closed().await
+        self.talk.inbox().ended().await
     }
 
     /// Ends the conversation: closes the server's standard input, or ends the HTTP session (within 2 s).
@@ -152,6 +153,8 @@ impl Session {
         self.watcher.abort();
         // The watcher holds the talk until it is gone.
         let _ = self.watcher.await;
-        self.talk.close().await;
+        if let Some(talk) = Arc::into_inner(self.talk) {
+            talk.close().await;
+        }
     }
 }

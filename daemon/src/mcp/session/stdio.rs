@@ -116,7 +116,11 @@ impl Drop for Waits<'_> {
     }
 }
 
-async fn write_all<W: AsyncWrite + Unpin>(mut write: W, mut queue: mpsc::Receiver<Vec<u8>>, inbox: Arc<Inbox>) {
+async fn write_all<W: AsyncWrite + Unpin>(
+    mut write: W,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    inbox: Arc<Inbox>,
+) {
     while let Some(mut message) = queue.recv().await {
         message.push(b'\n');
         let written = async {
@@ -168,8 +172,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
         self.inbox.end(Ended::Output);
         self.commands.close();
-        while let Ok(Command::Expect(_, reply)) = self.commands.try_recv() {
-            let _ = reply.send(Err(SessionError::Closed));
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(command);
         }
         for (_, reply) in self.waiting {
             let _ = reply.send(Err(SessionError::Closed));

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::changes::{Changes, Marks};
 use super::counters::Counters;
+use super::decline;
 use super::error::{Ended, SessionError};
 use super::http::Http;
 use super::identity::ServerIdentity;
@@ -22,7 +23,6 @@ use super::message::{self, Answer};
 use super::param_headers::ToolHeaders;
 use super::setup::{ClientInfo, Era, WireLimits};
 use super::stdio::Stdio;
-use super::decline;
 
 /// Requests that may wait for one server.
 const MAX_IN_FLIGHT: usize = 256;
