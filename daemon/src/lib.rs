@@ -7,6 +7,7 @@ pub mod control;
 pub mod health;
 pub mod hub;
 pub mod log;
+pub mod mcp;
 pub mod operations;
 pub mod retain;
 pub mod run;

@@ -20,6 +20,7 @@ pub mod state;
 pub mod stats;
 pub mod task;
 pub mod time;
+pub mod tokens;
 pub mod usage;
 
 /// Generated messages and the client and server of `llmctl.v1.Control`.

@@ -10,6 +10,7 @@ use llmctl_proto::event::Estimate;
 use llmctl_proto::money::PicoUsd;
 use llmctl_proto::price::{Circumstance, PriceRow, price};
 use llmctl_proto::time::UnixMs;
+use llmctl_proto::tokens;
 use llmctl_proto::usage::Usage;
 
 use super::facts::Facts;
@@ -18,8 +19,6 @@ use super::request::Request;
 
 /// Operations that a history must rest on before it is believed.
 const MIN_HISTORY: u32 = 20;
-/// Bytes of a token, in tenths, where the provider is not known.
-const TENTHS: u64 = 36;
 
 /// What a candidate would use and cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -117,12 +116,7 @@ impl<'a> Estimator<'a> {
 
 /// Input tokens of a request: counted by somebody, or by the provider's usual length of a token.
 pub(super) fn input_tokens(request: &Request, provider: Option<&str>) -> u64 {
-    let tenths = match provider {
-        Some("anthropic") => 35,
-        Some("openai" | "google") => 40,
-        _ => TENTHS,
-    };
-    request.input_tokens.unwrap_or_else(|| request.prompt_bytes.saturating_mul(10).div_ceil(tenths))
+    request.input_tokens.unwrap_or_else(|| tokens::of_bytes(request.prompt_bytes, provider))
 }
 
 fn history<'a>(

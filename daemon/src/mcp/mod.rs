@@ -1,0 +1,3 @@
+//! MCP servers: their conversations, one session each.
+
+pub mod session;

@@ -1,0 +1,1 @@
+//! Sessions against servers that are played by the tests.
