@@ -10,6 +10,7 @@ pub mod event;
 pub mod ids;
 pub mod journal;
 pub mod ledger;
+pub mod mcp;
 pub mod money;
 pub mod opdir;
 pub mod paths;

@@ -484,6 +484,14 @@ impl Operation {
             | Event::DaemonStopping(_)
             | Event::WatcherStarted(_)
             | Event::WatcherStopped(_)
+            | Event::McpServerStarting(_)
+            | Event::McpServerStarted(_)
+            | Event::McpServerStopped(_)
+            | Event::McpServerHealthCheck(_)
+            | Event::McpServerRestarting(_)
+            | Event::McpServerFailed(_)
+            | Event::McpToolsDiscovered(_)
+            | Event::McpServerUsage(_)
             | Event::WatcherDegraded(_)
             | Event::Other(_) => {}
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
+use super::mcp::McpConfig;
 use crate::money::PicoUsd;
 use crate::price::PriceTable;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Price rows of `models.*`, which go before the catalogue.
     pub prices: PriceTable,
+    /// MCP servers.
+    pub mcp: McpConfig,
 }
 
 /// `agents.NAME`.

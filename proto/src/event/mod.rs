@@ -7,12 +7,14 @@
 mod cost;
 mod execution;
 mod general;
+mod mcp;
 mod routing;
 mod task;
 
 pub use cost::*;
 pub use execution::*;
 pub use general::*;
+pub use mcp::*;
 pub use routing::*;
 pub use task::*;
 
@@ -149,6 +151,22 @@ events! {
     WatcherStopped(WatcherStopped) = "watcher.stopped", fact, global;
     /// Changes of task files are noticed late, or at once again.
     WatcherDegraded(WatcherDegraded) = "watcher.degraded", fact, global;
+    /// An MCP server is being started.
+    McpServerStarting(McpServerStarting) = "mcp.server.starting", fact, global;
+    /// An MCP server is ready.
+    McpServerStarted(McpServerStarted) = "mcp.server.started", fact, global;
+    /// An MCP server ended.
+    McpServerStopped(McpServerStopped) = "mcp.server.stopped", fact, global;
+    /// An MCP server was asked whether it lives.
+    McpServerHealthCheck(McpServerHealthCheck) = "mcp.server.health_check", fact, global;
+    /// An MCP server is started again after a wait.
+    McpServerRestarting(McpServerRestarting) = "mcp.server.restarting", fact, global;
+    /// An MCP server was given up.
+    McpServerFailed(McpServerFailed) = "mcp.server.failed", fact, global;
+    /// What an MCP server offers is known, or has changed.
+    McpToolsDiscovered(McpToolsDiscovered) = "mcp.tools.discovered", fact, global;
+    /// What an MCP server uses of the machine.
+    McpServerUsage(McpServerUsage) = "mcp.server.usage", live, global;
     /// The daemon read its configuration again.
     ConfigReloaded(ConfigReloaded) = "config.reloaded", fact, global;
     /// The daemon is up.

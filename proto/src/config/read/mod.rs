@@ -39,6 +39,7 @@ pub(super) fn config(reading: &Reading<'_>, findings: &mut Vec<Diagnostic>) -> C
         sections::keep_prompts(tree, &mut policies, &default_policy);
     }
     let mut config = Config {
+        mcp: crate::config::McpConfig::default(),
         agents: table(tree, "agents", entries::agent),
         tools: table(tree, "tools", entries::tool),
         models: table(tree, "models", entries::model),
