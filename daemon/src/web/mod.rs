@@ -19,6 +19,7 @@ mod serve;
 mod session;
 mod socket;
 mod task_edits;
+mod task_runs;
 mod tasks;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -125,6 +126,7 @@ pub(crate) struct Shared {
     pub(crate) assets: Assets,
     pub(crate) started: Instant,
     pub(crate) ledger_turns: costs::Turns,
+    pub(crate) starts: task_runs::Starts,
 }
 
 impl Shared {
@@ -174,6 +176,7 @@ impl Gateway {
             assets: Assets::from_env(),
             started: Instant::now(),
             ledger_turns: costs::Turns::default(),
+            starts: task_runs::Starts::default(),
         };
         Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }
