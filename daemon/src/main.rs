@@ -10,7 +10,7 @@ use clap::Parser;
 use daemonize::{Daemonize, Outcome};
 use llmctl_proto::paths::Paths;
 use llmctld::settings::Settings;
-use llmctld::{log, run};
+use llmctld::{log, mcp, run};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// The llmctl daemon: event bus, history, control socket and dashboard of one user.
@@ -23,6 +23,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = mcp::become_server(std::env::args_os().skip(1)) {
+        return code;
+    }
     let begun = Instant::now();
     let args = Args::parse();
     match start(&args, begun) {

@@ -18,6 +18,7 @@ use crate::adopt::{Adopter, Deps};
 use crate::board::{Board, BoardDeps};
 use crate::control::{self, ControlDeps, ControlService, LockContent};
 use crate::hub::{Hub, Publish};
+use crate::mcp::{McpDeps, Servers};
 use crate::operations::Operations;
 use crate::retain;
 use crate::settings::{Live, Settings};
@@ -175,6 +176,9 @@ pub async fn run(
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter.clone());
     let board_deps = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings: live.clone() };
     let board = Board::spawn(board_deps, &tracker, shutdown.clone());
+    let mcp_deps =
+        McpDeps { hub: hub.clone(), store: store.clone(), paths: Arc::clone(&paths), settings: live.clone() };
+    let servers = Servers::spawn(mcp_deps, &tracker, &shutdown);
     let gateway = Gateway::new(WebDeps {
         hub: hub.clone(),
         store: store.clone(),
@@ -211,7 +215,7 @@ pub async fn run(
         reason = signals.next(&live, &hub) => reason,
         () = shutdown.cancelled() => "command",
     };
-    let down = leave(reason, &hub, &store, &tracker, &hub_tracker, &shutdown, serving, &gateway);
+    let down = leave(reason, &hub, &store, &tracker, &hub_tracker, &shutdown, serving, &gateway, &servers);
     if tokio::time::timeout(DEADLINE, down).await.is_err() {
         tracing::warn!("not everything ended in time");
     }
@@ -249,6 +253,7 @@ async fn leave(
     shutdown: &CancellationToken,
     serving: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
     gateway: &Gateway,
+    servers: &Servers,
 ) {
     let running = hub.list().await.map_or(0, |(o, _)| o.iter().filter(|o| !o.state.is_final()).count());
     tracing::info!(reason, operations = running, "stopping");
@@ -264,9 +269,12 @@ async fn leave(
         let _ = serving.await;
         tracker.wait().await;
     };
-    if tokio::time::timeout(Duration::from_secs(4), drained).await.is_err() {
-        tracing::warn!("some connections did not end by themselves");
-    }
+    let drained = async {
+        if tokio::time::timeout(Duration::from_secs(4), drained).await.is_err() {
+            tracing::warn!("some connections did not end by themselves");
+        }
+    };
+    tokio::join!(drained, servers.close());
     // Whatever the hub still holds goes to the store before the store is closed.
     let _ = hub.list().await;
     store.close().await;
