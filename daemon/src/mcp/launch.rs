@@ -225,7 +225,7 @@ impl Actor {
         };
         let draining = drain(pipes.stderr, Arc::clone(&self.known.log), prepared.redactor.clone());
         self.stderr = Some(tokio::spawn(draining));
-        let handshake = self.handshake(plan, until);
+        let handshake = Self::handshake(plan, until);
         let limits = WireLimits { redactor: prepared.redactor.clone(), ..WireLimits::default() };
         let opening = open_stdio(pipes.stdout, pipes.stdin, &handshake, limits);
         tokio::pin!(opening);
@@ -255,7 +255,7 @@ impl Actor {
     ) -> Result<(Session, Redactor), Failure> {
         let config = Arc::clone(config);
         let (target, redactor) = blocking(move || prepare_http(&config)).await?;
-        let handshake = self.handshake(self.plan(&self.known.config()), until);
+        let handshake = Self::handshake(self.plan(&self.known.config()), until);
         let limits = WireLimits { redactor: redactor.clone(), ..WireLimits::default() };
         match open_http(&target, &handshake, limits).await {
             Ok(session) => Ok((session, redactor)),
@@ -263,7 +263,7 @@ impl Actor {
         }
     }
 
-    fn handshake(&self, era: EraPlan, until: Instant) -> Handshake {
+    fn handshake(era: EraPlan, until: Instant) -> Handshake {
         let startup = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         Handshake { era, startup, ..Handshake::default() }
     }

@@ -45,7 +45,7 @@ impl LimitWatch {
             return None;
         }
         let parts = self.cpu.iter().zip(self.cpu.iter().skip(1));
-        let sum: f64 = parts.map(|((from, _), (to, cpu))| cpu * (*to - *from).as_secs_f64()).sum();
+        let sum: f64 = parts.map(|((from, _), (to, cpu))| cpu * to.saturating_sub(*from).as_secs_f64()).sum();
         Some(sum / whole.as_secs_f64())
     }
 }

@@ -9,26 +9,22 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use llmctl_proto::config::{McpConfig, McpServerConfig, nearest};
-use llmctl_proto::mcp::{
-    CallAnswer, Desired, ReloadReport, Restart, ServerDetail, ServerState, ServerSummary,
-};
+use llmctl_proto::mcp::{Desired, ReloadReport, Restart, ServerDetail, ServerState, ServerSummary};
 use llmctl_proto::paths::{Paths, make_private_dir};
 use rustix::process::{Pid, set_child_subreaper};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::actor::{Actor, Order, Orders, Reply, Touched, Trigger};
+use super::actor::{Actor, Order, Orders, Touched, Trigger};
 use super::deps::{Children, Shared};
 use super::desired::Wishes;
 use super::error::McpError;
-use super::known::{Known, millis, reason};
+use super::known::{Known, reason};
 use super::leftovers;
 use super::log::Log;
-use super::session::SessionError;
 use super::usage::Sampler;
 use crate::hub::Hub;
 use crate::keep::{Pauses, caught};
@@ -37,10 +33,6 @@ use crate::store::Store;
 
 /// Orders that wait for one server.
 const ORDERS: usize = 64;
-/// Text of a call's answer beside the whole result, in bytes.
-const ANSWER_TEXT: usize = 1024 * 1024;
-/// What a verb may take beyond the times that are configured.
-const BEYOND: Duration = Duration::from_secs(2);
 /// All servers have to be gone by then when the daemon leaves.
 const SHUTDOWN: Duration = Duration::from_secs(7);
 
@@ -68,10 +60,11 @@ pub struct McpDeps {
     pub settings: Live,
 }
 
+/// One server, as the handle sees it.
 #[derive(Debug, Clone)]
-struct Member {
-    orders: mpsc::Sender<Order>,
-    known: Known,
+pub(super) struct Member {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) known: Known,
 }
 
 impl Member {
@@ -215,14 +208,18 @@ impl Servers {
     }
 
     fn log_bytes(&self) -> u64 {
-        u64::from(self.inner.settings.current().config.daemon.retention.server_log_mb) << 20
+        self.inner.settings.current().config.daemon.retention.server_log_mb << 20
     }
 
     fn members(&self) -> Vec<Member> {
         self.inner.members.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn member(&self, name: &str) -> Result<Member, McpError> {
+    pub(super) fn is_closing(&self) -> bool {
+        self.inner.closing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn member(&self, name: &str) -> Result<Member, McpError> {
         let members = self.members();
         if let Some(member) = members.iter().find(|member| member.is(name)) {
             return Ok(member.clone());
@@ -245,173 +242,6 @@ impl Servers {
     pub fn detail(&self, name: &str) -> Result<ServerDetail, McpError> {
         self.inner.shared.sampler.look();
         Ok(self.member(name)?.known.detail())
-    }
-
-    /// Starts a server, and answers when it is ready or has failed. One that runs is left alone. `by` is who wants
-    /// it: `cli`, `http`.
-    ///
-    /// # Errors
-    /// It is not ready; whether it is started again by itself is said.
-    pub async fn start(
-        &self,
-        name: &str,
-        by: &str,
-        within: Option<Duration>,
-    ) -> Result<ServerSummary, McpError> {
-        let member = self.member(name)?;
-        let config = member.known.config();
-        let within = within.unwrap_or(config.startup_timeout + BEYOND);
-        self.verb(&member, within, "start", |reply| Order::Start { by: by.to_owned(), reply }).await
-    }
-
-    /// Stops a server, and answers when no process of it is left. It stays stopped.
-    ///
-    /// # Errors
-    /// It is not stopped in time; it is still being stopped then.
-    pub async fn stop(
-        &self,
-        name: &str,
-        _by: &str,
-        within: Option<Duration>,
-    ) -> Result<ServerSummary, McpError> {
-        let member = self.member(name)?;
-        let within = within.unwrap_or(member.known.config().shutdown_timeout + BEYOND);
-        self.verb(&member, within, "stop", |reply| Order::Stop { reply }).await
-    }
-
-    /// Stops and starts a server, whatever state it is in.
-    ///
-    /// # Errors
-    /// It is not ready.
-    pub async fn restart(
-        &self,
-        name: &str,
-        by: &str,
-        within: Option<Duration>,
-    ) -> Result<ServerSummary, McpError> {
-        let member = self.member(name)?;
-        let config = member.known.config();
-        let within = within.unwrap_or(config.shutdown_timeout + config.startup_timeout + BEYOND);
-        self.verb(&member, within, "restart", |reply| Order::Restart { by: by.to_owned(), reply }).await
-    }
-
-    async fn verb(
-        &self,
-        member: &Member,
-        within: Duration,
-        word: &str,
-        order: impl FnOnce(Reply) -> Order,
-    ) -> Result<ServerSummary, McpError> {
-        if self.inner.closing.load(Ordering::Relaxed) {
-            return Err(McpError::Stopping);
-        }
-        let (reply, answer) = oneshot::channel();
-        let carried = async {
-            member.orders.send(order(reply)).await.map_err(|_| McpError::Stopping)?;
-            answer.await.map_err(|_| McpError::Stopping)?
-        };
-        timeout(within, carried).await.unwrap_or_else(|_| {
-            let name = member.known.config().name.clone();
-            let message = format!(
-                "no result of the {word} within {:.1} s; it is {} now and goes on",
-                within.as_secs_f64(),
-                member.known.state().name()
-            );
-            Err(McpError::Timeout { name, message })
-        })
-    }
-
-    /// Asks a server again for what it offers.
-    ///
-    /// # Errors
-    /// It is not open, or does not answer.
-    pub async fn discover(&self, name: &str) -> Result<ServerDetail, McpError> {
-        let member = self.member(name)?;
-        let (reply, answer) = oneshot::channel();
-        let asked = async {
-            member.orders.send(Order::Discover { reply }).await.map_err(|_| McpError::Stopping)?;
-            answer.await.map_err(|_| McpError::Stopping)?
-        };
-        let within = member.known.config().request_timeout + BEYOND;
-        let late = |_| McpError::Timeout { name: name.to_owned(), message: "no list in time".to_owned() };
-        timeout(within, asked).await.map_err(late)??;
-        Ok(member.known.detail())
-    }
-
-    /// Calls a tool. `within` is by default the server's request timeout.
-    ///
-    /// # Errors
-    /// It is not open, the tool is not there or may not be called, or there is no answer. A tool that fails gives
-    /// an answer that says so.
-    pub async fn call(
-        &self,
-        name: &str,
-        tool: &str,
-        args: Value,
-        within: Option<Duration>,
-    ) -> Result<CallAnswer, McpError> {
-        let member = self.member(name)?;
-        if !(args.is_object() || args.is_null()) {
-            return Err(McpError::Invalid("the arguments of a tool must be an object".to_owned()));
-        }
-        let (open, config, offer, state) = {
-            let facts = member.known.lock();
-            (facts.open.clone(), Arc::clone(&facts.config), Arc::clone(&facts.offer), facts.state)
-        };
-        let Some(open) = open else {
-            let hint = format!("start it with `llmctl mcp start {name}`");
-            return Err(McpError::WrongState { name: name.to_owned(), state, hint });
-        };
-        let bad = |message: String| McpError::BadTool { name: name.to_owned(), message };
-        if config.allowed_tools.as_ref().is_some_and(|allowed| !allowed.iter().any(|one| one == tool)) {
-            return Err(bad(format!("may not be asked for {tool:?}: its `tools` do not name it")));
-        }
-        let known = offer.tools.iter().any(|one| one.name == tool);
-        if !known && offer.problems.is_empty() {
-            let near = nearest(tool, offer.tools.iter().map(|one| one.name.as_str()));
-            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-            return Err(bad(format!("has no tool {tool:?}{near}")));
-        }
-        let begun = Instant::now();
-        let within = within.unwrap_or(config.request_timeout);
-        let counted = Counted::begin(&open.calls);
-        let answer = tokio::select! {
-            answer = open.session.call_tool(tool, args, within) => answer,
-            () = open.over.cancelled() => Err(SessionError::Closed),
-        };
-        drop(counted);
-        let duration_ms = millis(begun.elapsed());
-        let clean = |text: &str| reason(open.redactor.redact_str(text));
-        let error = match &answer {
-            Ok(answer) if answer.is_error => Some(clean(&answer.text(512))),
-            Ok(_) => None,
-            Err(error) => Some(clean(&error.to_string())),
-        };
-        member.known.lock().calls.note(tool, duration_ms, error.clone());
-        match answer {
-            Ok(answer) => Ok(CallAnswer {
-                is_error: answer.is_error,
-                text: answer.text(ANSWER_TEXT),
-                result: answer.result,
-                duration_ms,
-            }),
-            Err(SessionError::Timeout { .. }) => Err(McpError::Timeout {
-                name: name.to_owned(),
-                message: format!("no answer of {tool:?} within {:.1} s", within.as_secs_f64()),
-            }),
-            Err(SessionError::Closed) => Err(McpError::Failed {
-                name: name.to_owned(),
-                cause: "call".to_owned(),
-                message: format!("it ended during the call of {tool:?}"),
-                stderr_tail: String::new(),
-            }),
-            Err(_) => Err(McpError::Failed {
-                name: name.to_owned(),
-                cause: "call".to_owned(),
-                message: format!("{tool:?}: {}", error.unwrap_or_default()),
-                stderr_tail: String::new(),
-            }),
-        }
     }
 
     /// The last lines of a server's error stream, and a receiver of the next ones.
@@ -530,22 +360,6 @@ async fn keep(name: String, shared: Shared, known: Known, mut orders: Orders, fi
         };
         tokio::time::sleep(pauses.after(begun.elapsed())).await;
         first = runs.then_some(Trigger::Restart);
-    }
-}
-
-/// A call that is counted for as long as it lives.
-struct Counted<'a>(&'a std::sync::atomic::AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn begin(calls: &'a std::sync::atomic::AtomicUsize) -> Self {
-        calls.fetch_add(1, Ordering::Relaxed);
-        Self(calls)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
