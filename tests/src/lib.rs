@@ -12,6 +12,7 @@ pub mod paid;
 pub mod price;
 pub mod proc;
 pub mod provider;
+pub mod rack;
 pub mod run;
 pub mod sandbox;
 pub mod stage;
