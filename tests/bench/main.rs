@@ -8,6 +8,7 @@ mod daemon;
 mod durable;
 mod first_byte;
 mod idle;
+mod mcp;
 mod probe;
 mod ps;
 mod route;
@@ -15,6 +16,7 @@ mod runner;
 mod samples;
 mod size;
 mod start;
+mod supervisors;
 mod table;
 mod wire;
 
@@ -59,7 +61,7 @@ impl Bench {
 
 type Figure = (&'static str, &'static str, fn(&Bench) -> Vec<Row>);
 
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 10] = [
     ("size", "size of the binaries", size::measure),
     ("idle", "memory and processor time of a daemon that has nothing to do", idle::measure),
     ("start", "start of the daemon to its first answer", start::measure),
@@ -68,6 +70,7 @@ const FIGURES: [Figure; 9] = [
     ("first-byte", "what `execute` adds before the first byte of a tool's answer", first_byte::measure),
     ("browser", "an event from a runner to a browser", browser::measure),
     ("durable", "an event that is acknowledged when it is on disk", durable::measure),
+    ("mcp", "fifty supervised servers, beside other supervisors", mcp::measure),
     ("runner", "a tool's output through the runner", runner::measure),
 ];
 

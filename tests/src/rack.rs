@@ -56,6 +56,11 @@ pub fn each_second() -> Value {
     json!({"health_check": {"interval_seconds": 1, "timeout_seconds": 1}})
 }
 
+/// The environment by which the sandbox knows a server: the daemon's own value, since it passes on nothing unasked.
+pub fn marker() -> Value {
+    json!({MARKER: format!("${{{MARKER}}}")})
+}
+
 impl Rack {
     /// Makes a sandbox with these servers; the daemon is not started.
     #[track_caller]
@@ -78,7 +83,9 @@ impl Rack {
         for (name, server) in servers {
             let mut server = server.clone();
             if server["command"].is_array() {
-                server["env"][MARKER] = json!(format!("${{{MARKER}}}"));
+                for (name, value) in marker().as_object().into_iter().flatten() {
+                    server["env"][name] = value.clone();
+                }
             }
             table.insert((*name).to_owned(), server);
         }
