@@ -3,6 +3,8 @@
 //!
 //! The tests on real servers and the conformance suite need `tests/tools/install.sh mcp conformance`.
 
+#[path = "mcp/api.rs"]
+mod api;
 #[path = "mcp/conformance.rs"]
 mod conformance;
 #[path = "mcp/crash.rs"]
