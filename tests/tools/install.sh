@@ -188,7 +188,10 @@ install_mcp() {
   say "MCP servers from PyPI: ${mcp_pypi[*]}"
   rm -rf "$dir/python"
   pip_into "$dir/python" "${mcp_pypi[@]}"
-  for name in time git fetch sqlite; do python_module "mcp-server-$name" "$dir/python" "mcp_server_$name"; done
+  for name in time git fetch; do python_module "mcp-server-$name" "$dir/python" "mcp_server_$name"; done
+  # This one has no main module; its own script is called sqlite too.
+  program mcp-server-sqlite "PYTHONPATH=$dir/python" PYTHONDONTWRITEBYTECODE=1 "$(python3 -c 'import sys; print(sys.executable)')" \
+    -c 'import mcp_server_sqlite; mcp_server_sqlite.main()'
   "$cache/bin/mcp-server-time" --help </dev/null >/dev/null || die "mcp-server-time does not run"
   mark_done "$dir" "$version"
 }

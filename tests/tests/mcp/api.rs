@@ -7,7 +7,7 @@ use llmctl_tests::http::{self, Answer};
 use llmctl_tests::proc;
 use llmctl_tests::rack::{Rack, fake, with};
 use llmctl_tests::stage::SOON;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What a script knows of the daemon.
 struct Door {
