@@ -21,6 +21,8 @@ const COUNT: usize = 50;
 /// Goals: memory of the supervisor in bytes, processor time in per cent of a core.
 const MEMORY: f64 = 18e6;
 const PROCESSOR: f64 = 0.1;
+/// What starting needed is over after this.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Between two kills, longer than the restarts of those that answer at once.
 const BETWEEN: Duration = Duration::from_millis(250);
 
@@ -47,8 +49,8 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     for round in 0..bench.pick(3, 1) {
         all.retain_mut(|(product, figures)| {
             // A minute of doing nothing is watched once.
-            let watch = if round == 0 { Duration::from_secs(bench.pick(60, 8)) } else { Duration::ZERO };
-            let done = one_round(*product, figures, watch, bench.pick(15, 8));
+            let watch = if round == 0 { Duration::from_secs(bench.pick(60, 5)) } else { Duration::ZERO };
+            let done = one_round(*product, figures, watch, bench.pick(15, 6));
             let why = done.as_ref().err().cloned();
             failed.extend(why.map(|why| Row::failed(&format!("{}: supervision", product.name()), why)));
             done.is_ok()
@@ -67,8 +69,7 @@ fn one_round(product: Product, figures: &mut Figures, watch: Duration, kills: us
     figures.start.round(vec![(last - begun) as f64 / 1e6]);
     poll(PATIENCE, || (supervision.running()? >= COUNT).then_some(())).ok_or("not all servers run")?;
     figures.ready.round(vec![(monotonic_ns() - begun) as f64 / 1e6]);
-    // Settled: what starting needed is over.
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(SETTLE);
     figures.memory.round(vec![supervision.memory()]);
     if !watch.is_zero() {
         let before = supervision.ticks();

@@ -304,11 +304,12 @@ fn runit(sandbox: &Sandbox, program: &Path, words: &[String], count: usize) -> S
 }
 
 fn shep(sandbox: &Sandbox, program: &Path, words: &[String], count: usize) -> Result<i32, String> {
-    let path = sandbox.path("tmp/child.sh");
+    let (path, home) = (sandbox.path("tmp/child.sh"), sandbox.path("tmp/shep"));
     script(&path, words)?;
+    fs::create_dir_all(&home).map_err(|error| error.to_string())?;
     for n in 0..count {
         let mut command = sandbox.command(program);
-        command.env("SHEP_HOME", sandbox.path("tmp/shep"));
+        command.env("SHEP_HOME", &home);
         run(command.arg("start").arg(&path).args(["--name", &format!("c{n}")]))?;
     }
     let is_daemon =
