@@ -5,6 +5,12 @@
 #   tests/tools/conformance.sh                  every scenario a supervisor is meant for, at each of its revisions
 #   tests/tools/conformance.sh SCENARIO VERSION only this one, with all the suite has to say
 #
+# What the verb has to do, since the suite judges only what it sees on the wire: open the session in the revision that
+# MCP_CONFORMANCE_PROTOCOL_VERSION names, list the tools, make the calls of MCP_CONFORMANCE_CONTEXT (`toolCalls`) or, without
+# any, call each listed tool once with arguments made from its schema (numbers 5, texts "x"; `schema` of
+# `json_schema_echo` is the input schema of the other tool, untouched), answer `input_required` by one more call that
+# carries `requestState` as it came, close. A tool that refuses is no failure of the client.
+#
 # Left out on purpose: auth/* (a supervisor has no browser; it reports `needs_authentication`), elicitation (it asks
 # nobody), sep-2640-* and other extensions (not implemented).
 # Needs `tests/tools/install.sh conformance`; talks to localhost only. LLMCTL names the binary.
