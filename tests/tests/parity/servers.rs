@@ -11,8 +11,10 @@ impl Events {
     pub(crate) fn of_a_server(&mut self) -> Event {
         let server_name = self.word();
         match self.random.below(8) {
-            0 => McpServerStarting { server_name, trigger: "user".into(), attempt: 1, by: self.word_or_none() }
-                .into(),
+            0 => {
+                McpServerStarting { server_name, trigger: "user".into(), attempt: 1, by: self.word_or_none() }
+                    .into()
+            }
             1 => McpServerStarted {
                 server_name,
                 pid: self.random.maybe(|r| r.below(1 << 22) as u32),
