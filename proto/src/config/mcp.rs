@@ -197,26 +197,3 @@ pub enum OnExceed {
     /// The server is stopped, and failed.
     Stop,
 }
-impl McpServerConfig {
-    pub fn shown(&self) -> Value {
-        Value::Null
-    }
-    pub fn target(&self) -> String {
-        String::new()
-    }
-    pub fn needs_restart(&self, o: &Self) -> bool {
-        self != o
-    }
-}
-#[derive(Debug)]
-pub struct SecretError;
-impl fmt::Display for SecretError {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
-}
-impl SecretText {
-    pub fn expand(&self, _l: &dyn Fn(&str) -> Option<String>) -> Result<String, SecretError> {
-        Err(SecretError)
-    }
-}
