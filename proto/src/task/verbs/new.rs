@@ -111,7 +111,7 @@ fn with_id(text: &str, id: &str) -> Result<String, Refusal> {
     let mut out = String::with_capacity(text.len() + id.len() + 8);
     for (n, line) in text.lines().enumerate() {
         if n == at {
-            out.push_str(&format!("id: {id}\n"));
+            out.extend(["id: ", id, "\n"]);
         }
         if n != at || known.is_none() {
             out.push_str(line);
