@@ -29,6 +29,8 @@ const FOLLOW: usize = 1_024;
 const RATE: f64 = 128.0 * 1024.0;
 /// Bytes that are kept at once.
 const BURST: f64 = 1024.0 * 1024.0;
+/// How lines of the supervisor's own begin.
+const OURS: &str = "[llmctl] ";
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -97,7 +99,9 @@ impl Log {
         let fresh = usize::try_from(ring.count.saturating_sub(mark)).unwrap_or(usize::MAX);
         let mut chosen = Vec::new();
         let mut bytes = 0;
-        for line in ring.lines.iter().rev().take(fresh).map(|line| without_time(line)) {
+        let said = ring.lines.iter().rev().take(fresh).map(|line| without_time(line));
+        // What the supervisor noted itself is no word of the server's.
+        for line in said.filter(|line| !line.starts_with(OURS)) {
             if bytes + line.len() + 1 > limit {
                 if chosen.is_empty() {
                     chosen.push(&line[..line.floor_char_boundary(limit)]);
@@ -118,7 +122,7 @@ impl Log {
 
     /// Adds a line of the supervisor's own, such as a start.
     pub(super) fn note(&self, text: &str) {
-        let line = format!("{} [llmctl] {text}", UnixMs::now());
+        let line = format!("{} {OURS}{text}", UnixMs::now());
         self.keep(line.clone());
         let path = self.path.clone();
         // Not waited for: what it says is in the events too.
@@ -201,7 +205,7 @@ impl Splitter {
     fn push(&mut self, mut bytes: &[u8], redactor: &Redactor) -> Vec<String> {
         let mut lines = Vec::new();
         if self.lost > 0 {
-            lines.push(format!("[llmctl] {} bytes were dropped: they came too fast", self.lost));
+            lines.push(format!("{OURS}{} bytes were dropped: they came too fast", self.lost));
             self.lost = 0;
             self.open.clear();
             // The rest of a line whose beginning is gone says nothing.
