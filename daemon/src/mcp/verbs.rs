@@ -43,12 +43,7 @@ impl Servers {
     ///
     /// # Errors
     /// It is not stopped in time; it is still being stopped then.
-    pub async fn stop(
-        &self,
-        name: &str,
-        _by: &str,
-        within: Option<Duration>,
-    ) -> Result<ServerSummary, McpError> {
+    pub async fn stop(&self, name: &str, within: Option<Duration>) -> Result<ServerSummary, McpError> {
         let member = self.member(name)?;
         let within = within.unwrap_or(member.known.config().shutdown_timeout + BEYOND);
         self.verb(&member, within, "stop", |reply| Order::Stop { reply }).await
