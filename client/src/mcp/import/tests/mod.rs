@@ -1,0 +1,1 @@
+//! Whole files of each program, through parsing and mapping.
