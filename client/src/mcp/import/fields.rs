@@ -301,6 +301,6 @@ pub(super) fn shown(key: &str) -> String {
 }
 
 /// A name that a header can have.
-pub(super) fn is_header(name: &str) -> bool {
+pub fn is_header(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

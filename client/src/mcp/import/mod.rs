@@ -20,7 +20,7 @@ mod tests;
 
 use std::path::Path;
 
-pub use fields::{Note, Refused};
+pub use fields::{Note, Refused, is_header};
 pub use formats::{Candidate, Format, Surveyed, candidates, recognise};
 pub use merge::{Choice, Chosen, choose, safe_name};
 pub use server::{Secret, Server, Text, Transport};
