@@ -118,7 +118,6 @@ fn plan(
             path
         });
         let fate = match files.server(&chosen.name) {
-            _ if chosen.name.is_empty() => Fate::Refused("nothing of its name can stay".to_owned()),
             None => Fate::Added,
             Some(there) if without_start(there.clone()) == without_start(to_json(&value)) => Fate::There,
             Some(_) if args.replace => Fate::Replaced,

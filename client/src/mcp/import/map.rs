@@ -5,6 +5,7 @@ use std::path::Path;
 use super::fields::{Entry, Refused, is_header, shown};
 use super::formats::Format;
 use super::reference::{Input, Surroundings, input_variable, is_name};
+use super::secret::is_secret;
 use super::server::{Server, Text, Transport};
 use super::tree::{Field, Node, SyntaxError, Value};
 use super::{Belongs, Found};
@@ -52,6 +53,12 @@ const NOT_MAPPED: [(&str, &str); 27] = [
     ("experimental_environment", "a server runs on this machine"),
 ];
 
+/// Fields of servers that are programs.
+const PROGRAM_ONLY: [&str; 5] = ["command", "args", "env", "env_vars", "cwd"];
+/// Fields of servers that are reached over HTTP.
+const HTTP_ONLY: [&str; 7] =
+    ["url", "httpUrl", "serverUrl", "headers", "http_headers", "env_http_headers", "bearer_token_env_var"];
+
 /// A mapping of servers, and what it belongs to.
 struct Section<'a> {
     scope: Option<&'static str>,
@@ -75,9 +82,24 @@ pub(super) fn servers(root: &Node, format: Format, belongs: Belongs<'_>) -> Resu
             return Err(SyntaxError::new(section.node.at, message));
         }
         let around = Surroundings { workspace: section.workspace, inputs: inputs(root) };
-        found.extend(fields.iter().map(|field| one(field, format, &section, &around)));
+        for field in fields {
+            let mut found_one = one(field, format, &section, &around);
+            if let Ok(server) = &mut found_one.server {
+                server.enabled &= switched_on(root, &field.key);
+            }
+            found.push(found_one);
+        }
     }
     Ok(found)
+}
+
+/// Gemini has a list of servers that may be used, and one of those that may not.
+fn switched_on(root: &Node, name: &str) -> bool {
+    let listed = |key: &str| match root.get("mcp").and_then(|mcp| mcp.get(key)).map(|node| &node.value) {
+        Some(Value::List(items)) => Some(items.iter().any(|item| item.text() == Some(name))),
+        _ => None,
+    };
+    listed("allowed").unwrap_or(true) && !listed("excluded").unwrap_or(false)
 }
 
 fn sections<'a>(root: &'a Node, format: Format, belongs: Belongs<'a>) -> Vec<Section<'a>> {
@@ -121,7 +143,13 @@ fn inputs(root: &Node) -> std::collections::BTreeMap<String, Input> {
             number += 1;
         }
         let description = item.get("description").and_then(Node::text).map(shown).filter(|d| !d.is_empty());
-        all.insert(id.to_owned(), Input { variable, description });
+        let secret = item.get("password").is_some_and(|node| node.value == Value::Bool(true));
+        let default = item
+            .get("default")
+            .and_then(Node::text)
+            .filter(|text| !secret && !text.contains(['}', '$']) && !is_secret(&variable, text));
+        let default = default.map(str::to_owned);
+        all.insert(id.to_owned(), Input { variable, description, default });
     }
     all
 }
@@ -141,7 +169,12 @@ fn one(field: &Field, format: Format, section: &Section<'_>, around: &Surroundin
 
 fn mapped(entry: &mut Entry<'_>, format: Format, workspace: Option<&Path>) -> Result<Server, Refused> {
     let address = ["httpUrl", "serverUrl", "url"].into_iter().find(|key| entry.has(key));
-    let http = is_http(entry, address)?;
+    if entry.has("experimental_environment")
+        && entry.take("experimental_environment").and_then(Node::text) == Some("remote")
+    {
+        return entry.refuse("experimental_environment", "it runs on another machine");
+    }
+    let http = is_http(entry, format, address)?;
     let transport = if http { remote(entry, format, address)? } else { local(entry, workspace)? };
     let enabled = !entry.flag("disabled").unwrap_or(false) && entry.flag("enabled").unwrap_or(true);
     let request_timeout_s = match format {
@@ -159,25 +192,25 @@ fn mapped(entry: &mut Entry<'_>, format: Format, workspace: Option<&Path>) -> Re
     let tools = match format {
         Format::Codex => entry.words("enabled_tools"),
         Format::Gemini => entry.words("includeTools"),
+        // `*` is what every tool would be without the list.
+        Format::VsCode => entry.words("tools").filter(|tools| !tools.iter().any(|tool| tool == "*")),
         _ => None,
     };
     let note = entry.description("description");
-    tool_rules(entry, format);
+    if !matches!(format, Format::VsCode) {
+        entry.not_mapped("tools", CLIENT_RULES);
+    }
+    for key in if http { &PROGRAM_ONLY[..] } else { &HTTP_ONLY[..] } {
+        entry.not_mapped(key, "it does not go with the way this server is reached");
+    }
     for (key, why) in NOT_MAPPED {
         entry.not_mapped(key, why);
     }
     Ok(Server { transport, enabled, request_timeout_s, startup_timeout_s, tools, note })
 }
 
-/// `tools`: rules by tool for most, a list of allowed tools for the command line of Copilot.
-fn tool_rules(entry: &mut Entry<'_>, format: Format) {
-    if format == Format::Codex || entry.has("tools") {
-        entry.not_mapped("tools", CLIENT_RULES);
-    }
-}
-
 /// Whether the server is reached over HTTP; refuses what is neither that nor a program.
-fn is_http(entry: &mut Entry<'_>, address: Option<&'static str>) -> Result<bool, Refused> {
+fn is_http(entry: &mut Entry<'_>, format: Format, address: Option<&'static str>) -> Result<bool, Refused> {
     let kind = entry.word("type").or_else(|| entry.word("transport")).or_else(|| entry.word("transportType"));
     if entry.has("tcp") {
         return entry.refuse("tcp", "WebSocket servers are not supported");
@@ -193,7 +226,8 @@ fn is_http(entry: &mut Entry<'_>, address: Option<&'static str>) -> Result<bool,
             return entry.refuse("command", "it has both a command and an address, and no `type`");
         }
         None => {
-            if let Some(key) = address.filter(|key| *key != "httpUrl") {
+            let always = matches!(format, Format::Codex | Format::Windsurf);
+            if let Some(key) = address.filter(|key| *key == "url" && !always) {
                 entry.hint(
                     key,
                     "it names no `type`; taken as Streamable HTTP, as the older SSE is not supported",

@@ -42,6 +42,7 @@ pub fn choose(offered: &[(usize, Found)], choice: Choice<'_>) -> (Vec<Chosen>, V
     };
     for (source, found) in offered {
         let name = safe_name(&format!("{}{}", choice.prefix, found.name));
+        let name = if name.is_empty() { "server".to_owned() } else { name };
         if !choice.only.is_empty() {
             let Some(only) = wants(found, &name) else { continue };
             met.insert(only);

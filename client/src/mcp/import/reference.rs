@@ -35,6 +35,8 @@ pub struct Input {
     pub variable: String,
     /// What the person is asked.
     pub description: Option<String>,
+    /// What it is unless somebody says otherwise.
+    pub default: Option<String>,
 }
 
 /// Part of a text.
@@ -204,7 +206,8 @@ fn input(id: &str, around: &Surroundings<'_>, out: &mut Rewritten) {
     };
     out.notes
         .push(format!("set {name} in the daemon's environment{why}: it was asked for as `{}`", head(id)));
-    out.pieces.push(Piece::Var { name, default: None });
+    let default = known.and_then(|input| input.default.clone());
+    out.pieces.push(Piece::Var { name, default });
 }
 
 /// The variable that stands for an input.
@@ -244,7 +247,8 @@ mod tests {
     use super::*;
 
     fn around() -> Surroundings<'static> {
-        let input = Input { variable: "API_KEY".to_owned(), description: Some("The key".to_owned()) };
+        let input =
+            Input { variable: "API_KEY".to_owned(), description: Some("The key".to_owned()), default: None };
         Surroundings {
             workspace: Some(Path::new("/p/shop")),
             inputs: BTreeMap::from([("api-key".to_owned(), input)]),

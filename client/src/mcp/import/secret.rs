@@ -1,5 +1,7 @@
 //! Which texts are secrets. In doubt a text is one: a file of its own does it no harm.
 
+use std::sync::LazyLock;
+
 use llmctl_proto::redact::Redactor;
 
 use super::reference::{Piece, Rewritten, variable_name};
@@ -24,6 +26,8 @@ const NAMES: [&str; 14] = [
 ];
 /// Words before the secret of a header.
 const SCHEMES: [&str; 5] = ["bearer", "basic", "token", "apikey", "digest"];
+/// Forms of keys; making it takes longer than using it.
+static SHAPES: LazyLock<Redactor> = LazyLock::new(Redactor::default);
 /// Shorter texts beside a reference are no secret of their own.
 const SHORTEST: usize = 8;
 
@@ -51,7 +55,7 @@ pub fn is_secret(name: &str, value: &str) -> bool {
 
 /// It has the form of a key, or a password in an address.
 fn shaped(name: &str, value: &str) -> bool {
-    let redactor = Redactor::default();
+    let redactor = &*SHAPES;
     let assigned = format!("{name}={value}");
     redactor.redact_str(value) != value
         || redactor.redact_str(&assigned) != assigned
@@ -119,7 +123,7 @@ fn without_scheme(value: &str) -> &str {
 /// Words of a command without their secrets: each becomes a reference to a variable, which is named in a note.
 pub fn command(server: &str, words: Vec<Rewritten>) -> (Vec<String>, Vec<String>) {
     let literals: Vec<String> = words.iter().map(Rewritten::literal).collect();
-    let redacted = Redactor::default().redact_args(&literals);
+    let redacted = SHAPES.redact_args(&literals);
     let (mut out, mut notes): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for (at, word) in words.into_iter().enumerate() {
         let before = at.checked_sub(1).map_or("", |at| literals[at].as_str());
