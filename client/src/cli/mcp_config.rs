@@ -61,11 +61,11 @@ pub struct McpAdd {
     /// Its name: letters, digits, `_`, `-` and `.`.
     pub name: String,
     /// For its environment; a secret goes into a file of its own. May be given more than once.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub env: Vec<(String, String)>,
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
     /// A header of each request; a secret goes into a file of its own. May be given more than once.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "url")]
-    pub header: Vec<(String, String)>,
+    #[arg(long, value_name = "NAME=VALUE", requires = "url")]
+    pub header: Vec<String>,
     /// Address of a server that is reached over HTTP.
     #[arg(long, conflicts_with_all = ["command", "env", "cwd"], required_unless_present = "command")]
     pub url: Option<String>,
@@ -157,17 +157,4 @@ impl From<ImportFrom> for Format {
             ImportFrom::McpJson => Self::McpJson,
         }
     }
-}
-
-/// `NAME=VALUE`; for headers `NAME: VALUE`, too. The message does not repeat what may be a secret.
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = match (text.split_once('='), text.split_once(": ")) {
-        (Some((name, value)), Some((other, _))) if name.len() <= other.len() => (name, value),
-        (_, Some((name, value))) | (Some((name, value)), None) => (name, value),
-        (None, None) => return Err("it must be NAME=VALUE".to_owned()),
-    };
-    if name.is_empty() {
-        return Err("it must be NAME=VALUE".to_owned());
-    }
-    Ok((name.to_owned(), value.to_owned()))
 }

@@ -88,20 +88,31 @@ pub(super) fn judged(what: &str, name: &str, value: &str, notes: &mut Vec<String
 }
 
 fn pairs(
-    given: &[(String, String)],
+    given: &[String],
     what: &str,
     good: fn(&str) -> bool,
     notes: &mut Vec<String>,
 ) -> Result<Vec<(String, Text)>, CliError> {
     let mut all: Vec<(String, Text)> = Vec::new();
-    for (name, value) in given {
-        if !good(name) {
-            // What stands there may be the secret itself.
-            return Err(CliError::usage(format!("this is no name of a {what}: give NAME=VALUE")));
-        }
+    for text in given {
+        let Some((name, value)) = pair(text).filter(|(name, _)| good(name)) else {
+            // What stands there may be the secret itself, so it is not repeated.
+            return Err(CliError::usage(format!(
+                "a {what} must be given as NAME=VALUE, with a name it can have"
+            )));
+        };
         let text = judged(name, name, value, notes)?;
         all.retain(|(known, _)| known != name);
-        all.push((name.clone(), text));
+        all.push((name.to_owned(), text));
     }
     Ok(all)
+}
+
+/// `NAME=VALUE`, or `NAME: VALUE` as headers are written.
+fn pair(text: &str) -> Option<(&str, &str)> {
+    match (text.split_once('='), text.split_once(": ")) {
+        (Some((name, value)), Some((other, _))) if name.len() <= other.len() => Some((name, value)),
+        (_, Some(header)) => Some(header),
+        (pair, None) => pair,
+    }
 }

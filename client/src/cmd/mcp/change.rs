@@ -1,5 +1,6 @@
 //! What every verb does with its changes: shows them, writes them, and tells the daemon.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use llmctl_proto::pb::{FollowEventsRequest, ReloadConfigRequest};
 use llmctl_proto::redact::Redactor;
 use serde_json::{Value as Json, json};
 
-use super::files::Files;
+use super::files::{Files, shown};
 use super::kept::{self, Kept};
 use crate::cmd::print;
 use crate::config::safe;
@@ -57,18 +58,21 @@ impl Written {
     }
 
     /// For people.
-    pub(super) fn to_text(&self, files: &Files) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
+        // Writing into a string cannot fail.
         for path in &self.dropped {
-            text.push_str(&format!("removed {}, which nothing names any more\n", files.shown(path)));
+            let _ = writeln!(text, "removed {}, which nothing names any more", shown(path));
         }
         for path in &self.files {
-            text.push_str(&format!("wrote {}\n", files.shown(path)));
+            let _ = writeln!(text, "wrote {}", shown(path));
         }
         match &self.reload {
             Reload::NotRunning => text.push_str("llmctld is not running; it reads this when it starts\n"),
             Reload::Done => text.push_str("llmctld has read it\n"),
-            Reload::Failed(why) => text.push_str(&format!("note: llmctld was not told: {why}\n")),
+            Reload::Failed(why) => {
+                let _ = writeln!(text, "note: llmctld was not told: {why}");
+            }
         }
         text
     }
@@ -81,7 +85,9 @@ pub(super) async fn write(paths: &Paths, files: &Files, kept: &Kept) -> Result<W
     let written = files.write().inspect_err(|_| kept::undo(&made))?;
     let still = files.kept_files(kept.dir(), true);
     let mut dropped = files.kept_files(kept.dir(), false);
-    dropped.retain(|path| !still.contains(path) && path.symlink_metadata().is_ok());
+    // A file that cannot be read may name it still.
+    let sure = files.all_read();
+    dropped.retain(|path| sure && !still.contains(path) && path.symlink_metadata().is_ok());
     dropped.sort();
     dropped.dedup();
     kept::undo(&dropped);
@@ -183,21 +189,19 @@ pub(super) async fn finish(
 ) -> Outcome {
     files.check()?;
     let diff = files.diff(&hider(kept));
-    let secrets: Vec<String> = kept.paths().map(|path| files.shown(path)).collect();
+    let secrets: Vec<String> = kept.paths().map(shown).collect();
     if !as_json {
         let mut text = if diff.is_empty() { "nothing to change\n".to_owned() } else { diff.clone() };
         for path in &secrets {
-            text.push_str(&format!("a secret is kept in {path}\n"));
+            let _ = writeln!(text, "a secret is kept in {path}");
         }
         for note in notes {
-            text.push_str(&format!("note: {note}\n"));
+            let _ = writeln!(text, "note: {note}");
         }
         print(&harmless(&text))?;
     }
-    let written = match files.changed() && !dry_run {
-        true => Some(write(paths, files, kept).await?),
-        false => None,
-    };
+    let goes = files.changed() && !dry_run;
+    let written = if goes { Some(write(paths, files, kept).await?) } else { None };
     if as_json {
         let value = json!({
             "name": name,
@@ -209,7 +213,7 @@ pub(super) async fn finish(
         let text = serde_json::to_string_pretty(&value).map_err(|e| CliError::failed(e.to_string()))?;
         print(&(text + "\n"))?;
     } else if let Some(written) = written {
-        print(&harmless(&written.to_text(files)))?;
+        print(&harmless(&written.to_text()))?;
     }
     Ok(Exit::Ok)
 }

@@ -167,13 +167,10 @@ impl Guard<'_> {
     }
 
     fn text(&mut self, name: &str, value: NewValue) -> Result<NewValue, CliError> {
-        let text = match &value {
-            NewValue::Text(text) | NewValue::Word(text) => text,
-            _ => return Ok(value),
-        };
+        let (NewValue::Text(text) | NewValue::Word(text)) = &value else { return Ok(value) };
         Ok(match judged(name, name, text, self.notes)? {
             Text::Plain(text) => NewValue::Text(text),
-            Text::Secret(secret) => in_file(self.kept.place(self.server, name, &secret)),
+            Text::Secret(secret) => in_file(&self.kept.place(self.server, name, &secret)),
         })
     }
 }

@@ -23,7 +23,7 @@ const SECTION: &str = "mcp_servers";
 pub(super) struct Files {
     dir: PathBuf,
     sources: Sources,
-    files: Vec<File>,
+    texts: Vec<File>,
     /// Errors that were there before.
     errors: Vec<Diagnostic>,
 }
@@ -52,29 +52,29 @@ impl Files {
                 new: text,
             })
         };
-        let files = sources.files.iter().filter_map(text).collect();
+        let texts = sources.files.iter().filter_map(text).collect();
         let errors = load(&sources).of(Severity::Error).cloned().collect();
-        Ok(Self { dir: paths.config.clone(), sources, files, errors })
+        Ok(Self { dir: paths.config.clone(), sources, texts, errors })
     }
 
     /// The file that a server is written in.
     fn holder(&self, name: &str) -> Option<usize> {
-        self.files.iter().position(|file| entry(&file.new, name).is_some())
+        self.texts.iter().position(|file| entry(&file.new, name).is_some())
     }
 
     /// Path of the file that a server is written in.
     pub(super) fn path_of(&self, name: &str) -> Option<&Path> {
-        self.holder(name).map(|at| self.files[at].path.as_path())
+        self.holder(name).map(|at| self.texts[at].path.as_path())
     }
 
     /// How the file is shown that a server is written in.
     pub(super) fn shown_of(&self, name: &str) -> Option<&str> {
-        self.holder(name).map(|at| self.files[at].shown.as_str())
+        self.holder(name).map(|at| self.texts[at].shown.as_str())
     }
 
     /// What is written of a server.
     pub(super) fn server(&self, name: &str) -> Option<Json> {
-        self.files.iter().find_map(|file| entry(&file.new, name))
+        self.texts.iter().find_map(|file| entry(&file.new, name))
     }
 
     /// Names of all servers.
@@ -84,14 +84,14 @@ impl Files {
             let names = root.get(SECTION)?.entries()?.iter().map(|entry| entry.key.key_text());
             Some(names.collect::<Vec<_>>())
         };
-        self.files.iter().filter_map(of).flatten().collect()
+        self.texts.iter().filter_map(of).flatten().collect()
     }
 
     /// The file for new servers: the one that has some, else `mcp.yaml`.
     fn home(&mut self) -> Result<usize, CliError> {
         let has = |file: &File| root(&file.new).is_some_and(|root| root.entry(SECTION).is_some());
         let named = |file: &File| file.path.file_stem().is_some_and(|stem| stem == "mcp");
-        if let Some(at) = self.files.iter().position(has).or_else(|| self.files.iter().position(named)) {
+        if let Some(at) = self.texts.iter().position(has).or_else(|| self.texts.iter().position(named)) {
             return Ok(at);
         }
         let path = self.dir.join("mcp.yaml");
@@ -99,18 +99,9 @@ impl Files {
             let why = self.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             return Err(CliError::failed(format!("{} cannot be used\n{why}", path.display())));
         }
-        let shown = self.shown(&path);
-        self.files.push(File { path, shown, old: None, new: String::new() });
-        Ok(self.files.len() - 1)
-    }
-
-    /// A path as people see it.
-    pub(super) fn shown(&self, path: &Path) -> String {
-        let home = std::env::home_dir();
-        match home.as_deref().and_then(|home| path.strip_prefix(home).ok()) {
-            Some(inside) => format!("~/{}", inside.display()),
-            None => path.display().to_string(),
-        }
+        let shown = shown(&path);
+        self.texts.push(File { path, shown, old: None, new: String::new() });
+        Ok(self.texts.len() - 1)
     }
 
     /// Writes a server's entry as a whole: anew, or in the place of the old one.
@@ -120,7 +111,7 @@ impl Files {
             Some(at) => at,
             None => self.home()?,
         };
-        let file = &mut self.files[at];
+        let file = &mut self.texts[at];
         let there = root(&file.new).is_some_and(|root| root.entry(SECTION).is_some());
         let done = if there {
             apply(file.new.as_bytes(), &[Edit::Set { path, value: value.clone() }]).map(|done| done.text)
@@ -139,7 +130,7 @@ impl Files {
         value: Option<NewValue>,
     ) -> Result<(), CliError> {
         let Some(at) = self.holder(name) else { return Ok(()) };
-        let file = &mut self.files[at];
+        let file = &mut self.texts[at];
         let path: Vec<String> =
             [SECTION, name].into_iter().map(str::to_owned).chain(keys.iter().cloned()).collect();
         let edit = match value {
@@ -158,21 +149,21 @@ impl Files {
 
     /// As it would be: forgets changes of this one's texts for those of the other.
     pub(super) fn reset(&mut self) {
-        self.files.retain(|file| file.old.is_some());
-        for file in &mut self.files {
+        self.texts.retain(|file| file.old.is_some());
+        for file in &mut self.texts {
             file.new = file.old.clone().unwrap_or_default();
         }
     }
 
     /// Something would be written.
     pub(super) fn changed(&self) -> bool {
-        self.files.iter().any(File::changed)
+        self.texts.iter().any(File::changed)
     }
 
     /// Errors that the changes would bring.
     pub(super) fn new_errors(&self) -> Vec<Diagnostic> {
         let mut sources = self.sources.clone();
-        for file in self.files.iter().filter(|file| file.changed()) {
+        for file in self.texts.iter().filter(|file| file.changed()) {
             let content = Ok(file.new.clone().into_bytes());
             match sources.files.iter_mut().find(|source| source.path == file.path) {
                 Some(source) => source.content = content,
@@ -207,7 +198,7 @@ impl Files {
 
     /// The changes as a unified diff.
     pub(super) fn diff(&self, hide: &dyn Fn(&str) -> String) -> String {
-        self.files
+        self.texts
             .iter()
             .filter(|file| file.changed())
             .map(|file| diff::unified(&file.shown, file.old.as_deref().unwrap_or_default(), &file.new, hide))
@@ -223,7 +214,7 @@ impl Files {
         make_private_dir(&self.dir)
             .map_err(|e| CliError::failed("cannot make the directory").caused_by(e))?;
         let mut written = Vec::new();
-        for file in self.files.iter().filter(|file| file.changed()) {
+        for file in self.texts.iter().filter(|file| file.changed()) {
             // A file that stands elsewhere and is linked stays there.
             let path = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
             let now = match fs::read(&path) {
@@ -246,10 +237,17 @@ impl Files {
         Ok(written)
     }
 
+    /// Every file was read, so that what none of them names is named by nobody.
+    pub(super) fn all_read(&self) -> bool {
+        let read = |file: &File| root(&file.new).is_some() || file.new.trim().is_empty();
+        self.texts.iter().all(read)
+            && self.sources.files.iter().all(|source| self.texts.iter().any(|file| file.path == source.path))
+    }
+
     /// Every path below a directory that the texts name as `file:`; before the changes, or after.
     pub(super) fn kept_files(&self, dir: &Path, after: bool) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        for file in &self.files {
+        for file in &self.texts {
             let text = if after { Some(&file.new) } else { file.old.as_ref() };
             let json = text.and_then(|text| root(text)).map(|root| root.to_json());
             collect(&json.unwrap_or_default(), dir, &mut found);
@@ -261,6 +259,15 @@ impl Files {
 impl File {
     fn changed(&self) -> bool {
         self.old.as_deref().unwrap_or_default() != self.new
+    }
+}
+
+/// A path as people see it.
+pub(super) fn shown(path: &Path) -> String {
+    let home = std::env::home_dir();
+    match home.as_deref().and_then(|home| path.strip_prefix(home).ok()) {
+        Some(inside) => format!("~/{}", inside.display()),
+        None => path.display().to_string(),
     }
 }
 

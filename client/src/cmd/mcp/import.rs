@@ -65,7 +65,7 @@ pub(super) async fn run(paths: &Paths, args: &McpImport) -> Outcome {
         kept.absorb(&plan.kept);
     }
     let diff = files.diff(&hider(&kept));
-    let told = report::Import { args, sources: &sources, planned: &planned, files: &files, diff: &diff };
+    let told = report::Import { args, sources: &sources, planned: &planned, diff: &diff };
     if !args.json {
         print(&told.text())?;
     }
@@ -84,7 +84,7 @@ pub(super) async fn run(paths: &Paths, args: &McpImport) -> Outcome {
     if args.json {
         print(&told.json(Some(&written))?)?;
     } else {
-        print(&harmless(&written.to_text(&files)))?;
+        print(&harmless(&written.to_text()))?;
     }
     Ok(Exit::Ok)
 }

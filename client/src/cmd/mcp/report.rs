@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use super::change::{Written, harmless};
-use super::files::Files;
+use super::files;
 use super::found::Source;
 use super::import::{Fate, Planned};
 use crate::cli::mcp_config::McpImport;
@@ -17,7 +17,6 @@ pub(super) struct Import<'a> {
     pub(super) args: &'a McpImport,
     pub(super) sources: &'a [Source],
     pub(super) planned: &'a [Planned],
-    pub(super) files: &'a Files,
     pub(super) diff: &'a str,
 }
 
@@ -50,7 +49,7 @@ impl Import<'_> {
         let mut out = String::new();
         // Writing into a string cannot fail.
         for (at, source) in self.sources.iter().enumerate() {
-            let shown = self.files.shown(&source.path);
+            let shown = files::shown(&source.path);
             let _ = writeln!(out, "{}  {shown}", source.format.title());
             match &source.servers {
                 Err(why) => {
@@ -135,7 +134,7 @@ impl Import<'_> {
             );
         }
         for (variable, path) in &planned.secrets {
-            let _ = writeln!(out, "    secret     {variable} is kept in {}", self.files.shown(path));
+            let _ = writeln!(out, "    secret     {variable} is kept in {}", files::shown(path));
         }
         for note in &found.notes {
             let word = if note.lost { "not taken" } else { "note     " };

@@ -137,7 +137,7 @@ mod tests {
             diff("a\nb", "a\nc\n"),
             "--- f\n+++ f\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n"
         );
-        let old: String = (1..=30).map(|n| format!("{n}\n")).collect();
+        let old: String = (1..=30).fold(String::new(), |text, n| text + &n.to_string() + "\n");
         let new = old.replace("\n5\n", "\nfive\n").replace("\n25\n", "\n25\nmore\n");
         assert_eq!(
             diff(&old, &new),

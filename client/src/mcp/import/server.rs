@@ -2,7 +2,7 @@
 //! mistake.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use llmctl_proto::task::NewValue;
 use serde_json::{Map, Value as Json};
@@ -147,12 +147,12 @@ fn texts(pairs: &[(String, Text)], keep: &mut dyn FnMut(&str, &Secret) -> PathBu
 fn text(name: &str, value: &Text, keep: &mut dyn FnMut(&str, &Secret) -> PathBuf) -> NewValue {
     match value {
         Text::Plain(text) => NewValue::Text(text.clone()),
-        Text::Secret(secret) => in_file(keep(name, secret)),
+        Text::Secret(secret) => in_file(&keep(name, secret)),
     }
 }
 
 /// How a value is written that is kept in a file.
-pub fn in_file(path: PathBuf) -> NewValue {
+pub fn in_file(path: &Path) -> NewValue {
     NewValue::Map(vec![("file".to_owned(), NewValue::Text(path.display().to_string()))])
 }
 

@@ -74,7 +74,10 @@ fn kinds_that_do_not_fit_are_said_with_their_place() {
         let found = found.iter().find(|found| found.name == name).expect(name);
         match &found.server {
             Err(refused) => format!("{}:{} {}", refused.at.line, refused.at.column, refused.why),
-            Ok(_) => found.notes.iter().map(|n| format!("{}:{} {}; ", n.at.line, n.field, n.text)).collect(),
+            Ok(_) => {
+                let notes = found.notes.iter();
+                notes.map(|n| format!("{}:{} {}", n.at.line, n.field, n.text)).collect::<Vec<_>>().join("; ")
+            }
         }
     };
     assert_eq!(says("a"), "");
