@@ -287,8 +287,8 @@ fn hostile_words_and_files_are_refused() {
     let (_, err) = home.run(&["mcp", "remove", "a"], 2);
     assert!(err.contains("braces") && err.contains("config edit"), "{err}");
     home.write("config/mcp.yaml", "mcp_servers:\n  a: [\n");
-    let (_, err) = home.run(&["mcp", "add", "b", "--", "x"], 1);
-    assert!(err.contains("mcp.yaml"), "{err}");
+    let (_, err) = home.run(&["mcp", "add", "b", "--", "x"], 2);
+    assert!(err.contains("~/config/mcp.yaml:3:1"), "{err}");
     assert_eq!(home.read("config/mcp.yaml"), "mcp_servers:\n  a: [\n");
 }
 

@@ -65,7 +65,9 @@ impl Written {
             let _ = writeln!(text, "removed {}, which nothing names any more", shown(path));
         }
         for path in &self.files {
-            let _ = writeln!(text, "wrote {}", shown(path));
+            let gone = path.symlink_metadata().is_err();
+            let verb = if gone { "removed the now empty" } else { "wrote" };
+            let _ = writeln!(text, "{verb} {}", shown(path));
         }
         match &self.reload {
             Reload::NotRunning => text.push_str("llmctld is not running; it reads this when it starts\n"),
@@ -90,8 +92,13 @@ pub(super) async fn write(paths: &Paths, files: &Files, kept: &Kept) -> Result<W
     dropped.retain(|path| sure && !still.contains(path) && path.symlink_metadata().is_ok());
     dropped.sort();
     dropped.dedup();
+    let reload = tell(paths).await;
+    // A daemon that lives by the old files starts servers with the old secrets.
+    if matches!(reload, Reload::Failed(_)) {
+        dropped.clear();
+    }
     kept::undo(&dropped);
-    Ok(Written { files: written, kept: made, dropped, reload: tell(paths).await })
+    Ok(Written { files: written, kept: made, dropped, reload })
 }
 
 /// Lets a running daemon read its configuration again.

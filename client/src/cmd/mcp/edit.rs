@@ -162,6 +162,22 @@ impl Guard<'_> {
                 self.notes.extend(notes);
                 Ok(NewValue::List(words))
             }
+            (["command" | "args"], NewValue::Text(text)) => {
+                let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+                let read: Result<Vec<_>, CliError> =
+                    words.iter().map(|word| read("the command", word)).collect();
+                // A reference with blanks in it is in several words; such a text is looked at as a whole.
+                let Ok(read) = read else {
+                    if secret::is_secret("command", &text) {
+                        return Err(CliError::usage("the command holds what looks like a secret"));
+                    }
+                    return Ok(NewValue::Text(text));
+                };
+                let (safe, notes) = secret::command(self.server, read);
+                self.notes.extend(notes);
+                // Without a secret the text stays as it was given, quotes included.
+                Ok(if safe == words { NewValue::Text(text) } else { NewValue::List(safe) })
+            }
             (_, value) => Ok(value),
         }
     }

@@ -118,7 +118,7 @@ impl Files {
         } else {
             append_section(&file.new, &path, value)
         };
-        file.new = done.map_err(|error| refused(&file.shown, &error))?;
+        file.new = done.map_err(|error| refused(&file.shown, &error, &self.errors))?;
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Files {
             None => Edit::Remove { path },
         };
         let done = apply(file.new.as_bytes(), &[edit]);
-        file.new = done.map_err(|error| refused(&file.shown, &error))?.text;
+        file.new = done.map_err(|error| refused(&file.shown, &error, &self.errors))?.text;
         Ok(())
     }
 
@@ -309,6 +309,13 @@ fn collect(json: &Json, dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn refused(shown: &str, error: &EditError) -> CliError {
-    CliError::usage(format!("{shown}: {error}")).hint("change it by hand with `llmctl config edit`")
+fn refused(shown: &str, error: &EditError, known: &[Diagnostic]) -> CliError {
+    let found = known.iter().find(|found| found.origin.as_ref().is_some_and(|origin| origin.name == shown));
+    match (error, found) {
+        // The loader knows the line.
+        (EditError::Unreadable(_), Some(found)) => {
+            CliError::usage(format!("{shown} cannot be read, so it is not changed\n{found}"))
+        }
+        _ => CliError::usage(format!("{shown}: {error}")).hint("change it by hand with `llmctl config edit`"),
+    }
 }

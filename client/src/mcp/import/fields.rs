@@ -2,6 +2,8 @@
 //!
 //! A field that nobody asked for is reported at the end, so that none is lost without a word.
 
+use llmctl_proto::config::schema::{self, Kind};
+
 use super::reference::{Dialect, Surroundings, is_name, rewrite};
 use super::secret;
 use super::server::Text;
@@ -121,8 +123,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// A time in seconds, rounded up, of a number of these units.
-    pub(super) fn seconds(&mut self, key: &'a str, units_per_second: f64) -> Option<u64> {
+    /// A time in seconds, rounded up, of a number of these units; within the limits of the key it is written to.
+    pub(super) fn seconds(&mut self, key: &'a str, units_per_second: f64, ours: &str) -> Option<u64> {
         let node = self.take(key)?;
         let number = match &node.value {
             Value::Number(text) => {
@@ -134,8 +136,22 @@ impl<'a> Entry<'a> {
             self.note(true, key, node.at, "it is no number above zero");
             return None;
         };
-        // A year is more than anybody waits, and far from where numbers end.
-        Some((number / units_per_second).ceil().clamp(1.0, 31_536_000.0) as u64)
+        // Floats beyond the range of integers become its ends.
+        let wanted = (number / units_per_second).ceil() as u64;
+        let path = ["mcp_servers", "x", ours].map(str::to_owned);
+        let seconds = match schema::kind_at(&path) {
+            Some(Kind::Integer(least, most)) => wanted.clamp(least, most),
+            _ => wanted,
+        };
+        if seconds != wanted {
+            self.note(
+                false,
+                key,
+                node.at,
+                format!("{wanted} s are beyond the limit here; taken as {seconds} s"),
+            );
+        }
+        Some(seconds)
     }
 
     /// A list of texts, as they are.

@@ -178,14 +178,14 @@ fn mapped(entry: &mut Entry<'_>, format: Format, workspace: Option<&Path>) -> Re
     let transport = if http { remote(entry, format, address)? } else { local(entry, workspace)? };
     let enabled = !entry.flag("disabled").unwrap_or(false) && entry.flag("enabled").unwrap_or(true);
     let request_timeout_s = match format {
-        Format::Codex => entry.seconds("tool_timeout_sec", 1.0),
+        Format::Codex => entry.seconds("tool_timeout_sec", 1.0, "request_timeout_seconds"),
         // Cline counts seconds, the others milliseconds.
-        Format::Cline => entry.seconds("timeout", 1.0),
-        _ => entry.seconds("timeout", 1000.0),
+        Format::Cline => entry.seconds("timeout", 1.0, "request_timeout_seconds"),
+        _ => entry.seconds("timeout", 1000.0, "request_timeout_seconds"),
     };
     let startup_timeout_s = if format == Format::Codex {
-        let in_ms = entry.seconds("startup_timeout_ms", 1000.0);
-        entry.seconds("startup_timeout_sec", 1.0).or(in_ms)
+        let in_ms = entry.seconds("startup_timeout_ms", 1000.0, "startup_timeout_seconds");
+        entry.seconds("startup_timeout_sec", 1.0, "startup_timeout_seconds").or(in_ms)
     } else {
         None
     };

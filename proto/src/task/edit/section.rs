@@ -189,7 +189,7 @@ fn empty_value(source: &Source<'_>, entry: &Entry) -> Option<(usize, usize)> {
     source.one_line(entry)
 }
 
-/// Nothing but the root's own keys is looked at by those who compare whole trees.
+/// `{}`.
 pub(super) fn is_empty_map(node: &Node) -> bool {
     matches!(&node.value, Value::Map { entries, flow: true } if entries.is_empty())
 }
