@@ -122,6 +122,21 @@ impl Files {
         Ok(())
     }
 
+    /// Adds servers that are in no file; where there is no section yet, all at once.
+    pub(super) fn add(&mut self, servers: Vec<(String, NewValue)>) -> Result<(), CliError> {
+        if servers.is_empty() {
+            return Ok(());
+        }
+        let at = self.home()?;
+        let file = &mut self.texts[at];
+        if root(&file.new).is_some_and(|root| root.entry(SECTION).is_some()) {
+            return servers.iter().try_for_each(|(name, value)| self.put(name, value));
+        }
+        let done = append_section(&file.new, &[SECTION.to_owned()], &NewValue::Map(servers));
+        file.new = done.map_err(|error| refused(&file.shown, &error, &self.errors))?;
+        Ok(())
+    }
+
     /// Sets or removes one key of a server.
     pub(super) fn set(
         &mut self,

@@ -143,9 +143,11 @@ fn without_start(mut server: Json) -> Json {
 fn build(files: &mut Files, planned: &mut [Planned]) -> Result<(), CliError> {
     loop {
         files.reset();
-        for plan in planned.iter_mut().filter(|plan| plan.fate.writes()) {
+        let of = |fate: Fate| planned.iter().filter(move |plan| plan.fate == fate);
+        for plan in of(Fate::Replaced) {
             files.put(&plan.chosen.name, &plan.value)?;
         }
+        files.add(of(Fate::Added).map(|plan| (plan.chosen.name.clone(), plan.value.clone())).collect())?;
         let errors = files.new_errors();
         let mut why: BTreeMap<String, String> = BTreeMap::new();
         for error in &errors {

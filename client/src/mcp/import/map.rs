@@ -11,7 +11,7 @@ use super::tree::{Field, Node, SyntaxError, Value};
 use super::{Belongs, Found};
 
 /// Most servers of a file.
-const MAX_SERVERS: usize = 1_000;
+const MAX_SERVERS: usize = 200;
 /// Transports that are known and not supported.
 const OTHER_TYPES: [&str; 8] =
     ["sse", "ws", "websocket", "sdk", "sse-ide", "ws-ide", "claudeai-proxy", "tcp"];
