@@ -1,7 +1,7 @@
 //! `mcp_servers` and `mcp_settings`, typed.
 //!
 //! Values that may be secret stay references here and are expanded only when a server is started, so that neither
-//! a display nor a log nor a comparison ever holds one.
+//! a display nor a log nor a comparison ever holds one. Nothing is started or asked here.
 
 mod fetch;
 mod secret;
@@ -185,9 +185,30 @@ pub enum OnExceed {
 
 impl McpServerConfig {
     /// Whether a running server must be started anew for the other configuration: it is reached or opened in another
-    /// way. What it is called, how long is waited for it and what is allowed of it needs no new start.
+    /// way. How long is waited for it, what is allowed of it and what is said of it need no new start, and neither
+    /// does another order of its variables or headers.
     pub fn needs_restart(&self, other: &Self) -> bool {
-        self.transport != other.transport || self.era != other.era
+        self.era != other.era || !self.transport.same(&other.transport)
+    }
+}
+
+impl McpTransport {
+    fn same(&self, other: &Self) -> bool {
+        let sorted = |pairs: &[(String, SecretText)]| {
+            let mut pairs = pairs.to_vec();
+            pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+            pairs
+        };
+        match (self, other) {
+            (
+                Self::Stdio { command, env, cwd },
+                Self::Stdio { command: other_command, env: other_env, cwd: other_cwd },
+            ) => command == other_command && cwd == other_cwd && sorted(env) == sorted(other_env),
+            (Self::Http { url, headers }, Self::Http { url: other_url, headers: other_headers }) => {
+                url == other_url && sorted(headers) == sorted(other_headers)
+            }
+            _ => false,
+        }
     }
 }
 

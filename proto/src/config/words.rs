@@ -141,4 +141,17 @@ mod tests {
         assert_eq!(split("a && b"), Err(BadWords::Shell("&&".to_owned())));
         assert_eq!(split(&"x".repeat(MAX_BYTES + 1)), Err(BadWords::TooLong));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_in_single_quotes_is_one_word(words in proptest::collection::vec("[^'$]{0,20}", 0..6)) {
+            let text: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+            proptest::prop_assert_eq!(split(&text.join(" ")), Ok(words));
+        }
+
+        #[test]
+        fn any_text_is_split_or_refused(text in "[a-z '\"\\\\${}|é\n]{0,60}") {
+            let _ = split(&text);
+        }
+    }
 }

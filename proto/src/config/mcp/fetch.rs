@@ -96,7 +96,7 @@ fn watched(child: &mut Child, limit: Duration) -> Found {
     reader(child.stdout.take(), tell.clone(), News::Output);
     reader(child.stderr.take(), tell.clone(), News::Errors);
     let pid = pid(child);
-    thread::spawn(move || {
+    start(move || {
         if let Some(pid) = pid {
             while let Err(rustix::io::Errno::INTR) =
                 waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
@@ -132,7 +132,7 @@ fn next(news: &Receiver<News>, deadline: Instant) -> Option<News> {
 /// Reads a stream on a thread of its own: at most a byte more than is allowed is kept.
 fn reader<R: Read + Send + 'static>(stream: Option<R>, tell: SyncSender<News>, news: fn(Vec<u8>) -> News) {
     let Some(mut stream) = stream else { return };
-    thread::spawn(move || {
+    start(move || {
         let mut bytes = Vec::new();
         // What was read before an error is as good as the end.
         let _ = stream.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes);
@@ -140,6 +140,11 @@ fn reader<R: Read + Send + 'static>(stream: Option<R>, tell: SyncSender<News>, n
         // A program that is not read any more would wait for ever, or die of it.
         let _ = io::copy(&mut stream, &mut io::sink());
     });
+}
+
+/// Starts a thread. Where there can be no more of them its news never come, which reads as no answer in time.
+fn start(work: impl FnOnce() + Send + 'static) {
+    let _ = thread::Builder::new().name("secret".to_owned()).spawn(work);
 }
 
 fn pid(child: &Child) -> Option<Pid> {

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::fetch;
+use super::shown::REDACTOR;
 use crate::config::expand::{MissingVar, expand, outline};
-use crate::redact::Redactor;
 
 /// A text that may hold references to secrets.
 ///
@@ -98,7 +98,7 @@ impl SecretText {
         match self {
             Self::Text(text) => json!(masked(text)),
             Self::File(path) => json!({"file": path.display().to_string()}),
-            Self::Command(words) => json!({"command": Redactor::default().redact_args(words)}),
+            Self::Command(words) => json!({"command": REDACTOR.redact_args(words)}),
             Self::Bearer(token) => match token.shown() {
                 Value::String(text) => json!(format!("Bearer {text}")),
                 other => json!({"bearer": other}),

@@ -1,6 +1,8 @@
 //! What may be shown of a server: in JSON, and in one line. Values of environments and headers never are, only the
 //! references they are made of; commands and addresses are cleaned.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use super::{EraChoice, HealthMethod, McpServerConfig, McpTransport, OnExceed, RestartPolicy, SecretText};
@@ -9,6 +11,8 @@ use crate::redact::Redactor;
 
 /// Longest line of [`McpServerConfig::target`], in bytes.
 const MAX_TARGET: usize = 300;
+/// Knows no values, only what secrets look like; made once, for making one is not cheap.
+pub(super) static REDACTOR: LazyLock<Redactor> = LazyLock::new(Redactor::default);
 /// What stands for something that is not shown.
 const MASK: &str = "***";
 /// Parts of names of query parameters whose values are not shown.
@@ -130,20 +134,20 @@ fn words(command: &[SecretText]) -> Vec<String> {
             other => other.shown().to_string(),
         })
         .collect();
-    let redacted_words = Redactor::default().redact_args(&written);
-    let clean = |(at, (word, redacted_word)): (usize, (&String, String))| {
-        let value = word.split_once('=').map_or("", |(_, value)| value);
+    let hidden = REDACTOR.redact_args(&written);
+    let clean = |at: usize| match (written[at].as_str(), &hidden[at]) {
+        (word, _) if only_references(word) => word.to_owned(),
         // `-u` is a user's name and password for some, and nothing of the kind for others (`python -u FILE`).
-        let no_password = at > 0 && written[at - 1] == "-u" && !word.contains(':');
-        if only_references(word) || only_references(value) {
-            word.clone()
-        } else if no_password {
-            redacted(word)
-        } else {
-            urls(&redacted_word)
-        }
+        (word, _) if at > 0 && written[at - 1] == "-u" && !word.contains(':') => redacted(word),
+        (word, hidden) => match word.split_once('=') {
+            // `--token=${TOKEN}` says nothing, unless it is itself what follows such a flag.
+            Some((name, value)) if only_references(value) && hidden.contains('=') => {
+                format!("{}={value}", redacted(name))
+            }
+            _ => urls(hidden),
+        },
     };
-    written.iter().zip(redacted_words).enumerate().map(clean).collect()
+    (0..written.len()).map(clean).collect()
 }
 
 /// An address without passwords.
@@ -156,7 +160,7 @@ fn address(url: &SecretText) -> Value {
 
 /// A text without anything that looks like a secret.
 fn redacted(text: &str) -> String {
-    Redactor::default().redact_str(&urls(text)).into_owned()
+    REDACTOR.redact_str(&urls(text)).into_owned()
 }
 
 /// A text whose addresses have lost their passwords and the values of their secret parameters.
@@ -204,7 +208,7 @@ fn parameter(text: &str) -> String {
     format!("{name}={MASK}{}", &value[bare.len()..])
 }
 
-/// A word as a shell would take it, for people.
+/// A word so that people see where it begins and ends; not meant to be given to a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=@,+%${}[]*?&~#".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -250,6 +254,8 @@ mod tests {
             (&["x", "--token", "abc"], &["x", "--token", "[redacted:argument]"]),
             (&["x", "--token", "${T}", "--k=${K}"], &["x", "--token", "${T}", "--k=${K}"]),
             (&["x", "--token=${T}"], &["x", "--token=${T}"]),
+            (&["x", "--token", "s3cr3t=${T}"], &["x", "--token", "[redacted:argument]"]),
+            (&["x", "-e", "API_TOKEN=abc"], &["x", "-e", "API_TOKEN=[redacted:argument]"]),
             (&["x", "--token=a${T}"], &["x", "--token=[redacted:argument]"]),
             (&["x", "${PORT:-8080}"], &["x", "${PORT:-***}"]),
             (&["x", "--url=http://h/?key=1"], &["x", "--url=http://h/?key=***"]),

@@ -43,7 +43,7 @@ pub(super) const SERVER: &[Key] = &[
         "cwd",
         Kind::Text,
         "",
-        "Working directory; a relative path begins at the project of a project's file, else at the home directory; so does the default.",
+        "Working directory: by default the project for a project's file, else the home directory; a relative path begins there.",
     ),
     key("auto_start", Kind::Bool, "", "By default `mcp_settings.auto_start_default`."),
     key("health_check", Kind::Object(HEALTH), "{}", "How its health is asked."),
