@@ -6,6 +6,7 @@ mod cost;
 mod daemon;
 mod events;
 mod execute;
+pub mod mcp;
 pub mod mcp_config;
 mod operations;
 pub mod route;
@@ -83,8 +84,8 @@ pub enum Verb {
     Route(Box<route::RouteArgs>),
     /// Shows and changes the task files of a project; needs no daemon.
     Task(Box<task::TaskArgs>),
-    /// Changes which MCP servers are configured.
-    Mcp(McpArgs),
+    /// Shows and controls MCP servers, and changes which there are.
+    Mcp(Box<mcp::McpArgs>),
     /// Starts, stops and describes the daemon.
     Daemon(DaemonArgs),
     /// Starts, stops and opens the dashboard in the browser.
@@ -97,14 +98,6 @@ pub enum Verb {
     /// Runs a detached operation; started by `execute --detach`.
     #[command(name = "run-detached", hide = true)]
     RunDetached,
-}
-
-/// `llmctl mcp`.
-#[derive(Debug, clap::Args)]
-pub struct McpArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: mcp_config::McpConfigVerb,
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Agents(args) => agents::run(&paths, &cli.config, &args).await,
             Verb::Route(args) => route::run(&paths, &cli.config, *args).await,
             Verb::Task(args) => task::run(&paths, &cli.config, *args).await,
-            Verb::Mcp(args) => mcp::run_config(&paths, args.verb).await,
+            Verb::Mcp(args) => mcp::run(&paths, args.verb).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,
             Verb::RunDetached => execute::run_detached(&paths).await,
