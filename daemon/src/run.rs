@@ -214,7 +214,7 @@ pub async fn run(
     tracing::info!(pid = std::process::id(), socket = %paths.socket.display(), version = VERSION, "ready");
 
     let reason = tokio::select! {
-        reason = signals.next(&live, &hub) => reason,
+        reason = signals.next(&live, &hub, &servers) => reason,
         () = shutdown.cancelled() => "command",
     };
     let down = leave(reason, &hub, &store, &tracker, &hub_tracker, &shutdown, serving, &gateway, &servers);
@@ -298,14 +298,16 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self, live: &Live, hub: &Hub) -> &'static str {
+    async fn next(&mut self, live: &Live, hub: &Hub, servers: &Servers) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "signal",
                 _ = self.interrupt.recv() => return "signal",
                 // A terminal that closes is no reason to leave either.
                 _ = self.hangup.recv() => {
-                    live.reload(hub).await;
+                    if live.reload(hub).await.applied {
+                        servers.reload().await;
+                    }
                 }
             }
         }

@@ -103,7 +103,7 @@ pub(super) async fn reload(deps: &ControlDeps) -> Result<ReloadMcpServersRespons
     if !read.applied {
         return Err(Status::failed_precondition(read.errors.join("\n")));
     }
-    let report = deps.servers.reload(deps.settings.current().config.mcp.clone()).await;
+    let report = deps.servers.reload().await;
     Ok(ReloadMcpServersResponse { report: to_json(&report) })
 }
 
@@ -118,8 +118,11 @@ pub(super) fn log(deps: &ControlDeps, request: &ReadMcpLogRequest) -> Result<Log
                 return;
             }
         }
+        if !follow {
+            return;
+        }
         let (mut lines, mut missed) = (log.follow, 0);
-        while follow {
+        loop {
             let next = tokio::select! {
                 next = lines.recv() => next,
                 () = shutdown.cancelled() => return,

@@ -366,6 +366,9 @@ impl Control for ControlService {
         _: Request<ReloadConfigRequest>,
     ) -> Result<Response<ReloadConfigResponse>, Status> {
         let result = self.deps.settings.reload(&self.deps.hub).await;
+        if result.applied {
+            self.deps.servers.reload().await;
+        }
         let result = serde_json::to_string(&result).unwrap_or_default();
         Ok(Response::new(ReloadConfigResponse { result }))
     }

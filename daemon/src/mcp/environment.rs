@@ -126,7 +126,7 @@ pub(super) fn find_program(program: &str, env: &[(String, String)], cwd: &Path) 
         .filter(|dir| dir.starts_with('/'))
         .map(|dir| Path::new(dir).join(OsStr::from_bytes(program.as_bytes())))
         .find(|candidate| usable(candidate));
-    found.ok_or_else(|| format!("there is no program {program} on the daemon's PATH ({path})"))
+    found.ok_or_else(|| format!("there is no program {program} on the daemon's PATH"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use llmctl_proto::config::{McpConfig, McpServerConfig, nearest};
 use llmctl_proto::mcp::{Desired, ReloadReport, Restart, ServerDetail, ServerState, ServerSummary};
 use llmctl_proto::paths::{Paths, make_private_dir};
@@ -132,7 +133,6 @@ impl Servers {
             servers.add(server);
         }
         tracker.spawn(servers.clone().begin());
-        tracker.spawn(servers.clone().follow_settings(shutdown.clone()));
         servers
     }
 
@@ -158,20 +158,6 @@ impl Servers {
             Err(error) => tracing::error!(%error, "nobody looked for MCP servers of a former daemon"),
         }
         shared.swept.cancel();
-    }
-
-    /// Takes each configuration that comes into force.
-    async fn follow_settings(self, shutdown: CancellationToken) {
-        let mut settings = self.inner.settings.subscribe();
-        settings.mark_unchanged();
-        loop {
-            tokio::select! {
-                changed = settings.changed() => if changed.is_err() { return },
-                () = shutdown.cancelled() => return,
-            }
-            let config = settings.borrow_and_update().config.mcp.clone();
-            self.reload(config).await;
-        }
     }
 
     /// Adds a server and starts its actor.
@@ -263,41 +249,42 @@ impl Servers {
         Ok(self.member(name)?.known.history())
     }
 
-    /// Takes another configuration; only servers whose entry changed are touched. Answers when all of them are
+    /// Takes the configuration in force; only servers whose entry changed are touched. Answers when all of them are
     /// stopped or told to start.
-    pub async fn reload(&self, config: McpConfig) -> ReloadReport {
+    pub async fn reload(&self) -> ReloadReport {
         let _one = self.inner.reloading.lock().await;
         let mut report = ReloadReport::default();
         if self.inner.closing.load(Ordering::Relaxed) {
             return report;
         }
+        let config: McpConfig = self.inner.settings.current().config.mcp.clone();
         let old = self.members();
-        let mut waits = Vec::new();
+        let order: Vec<String> = config.servers.iter().map(|server| server.name.clone()).collect();
+        let mut ends = Vec::new();
         for member in &old {
             let name = member.known.config().name.clone();
-            if !config.servers.iter().any(|server| server.name == name) {
-                waits.push(end(member.clone(), "config"));
+            if !order.contains(&name) {
+                ends.push(end(member.clone(), "config"));
                 report.removed.push(name);
             }
         }
-        futures_util::future::join_all(waits).await;
-        let order: Vec<String> = config.servers.iter().map(|server| server.name.clone()).collect();
+        let mut changes = Vec::new();
         for server in config.servers {
-            let Some(member) = old.iter().find(|member| member.is(&server.name)) else {
-                report.added.push(server.name.clone());
-                self.add(server);
-                continue;
-            };
-            if *member.known.config() == server {
-                report.unchanged += 1;
-                continue;
+            match old.iter().find(|member| member.is(&server.name)) {
+                None => {
+                    report.added.push(server.name.clone());
+                    self.add(server);
+                }
+                Some(member) if *member.known.config() == server => report.unchanged += 1,
+                Some(member) => changes.push(configure(member.clone(), server)),
             }
-            let name = server.name.clone();
-            let (done, touched) = oneshot::channel();
-            let _ = member.orders.send(Order::Configure { config: Arc::new(server), done }).await;
-            match touched.await {
-                Ok(Touched::Restarted) => report.restarted.push(name),
-                Ok(Touched::Updated) | Err(_) => report.updated.push(name),
+        }
+        // One that takes its time to end keeps nobody else waiting.
+        let (changed, _) = tokio::join!(join_all(changes), join_all(ends));
+        for (name, touched) in changed {
+            match touched {
+                Some(Touched::Restarted) => report.restarted.push(name),
+                Some(Touched::Updated) | None => report.updated.push(name),
             }
         }
         let place = |member: &Member| {
@@ -315,7 +302,7 @@ impl Servers {
         self.inner.closing.store(true, Ordering::Relaxed);
         let ends = self.members().into_iter().map(|member| end(member, "shutdown"));
         let all = async {
-            futures_util::future::join_all(ends).await;
+            join_all(ends).await;
             self.inner.tracker.close();
             self.inner.tracker.wait().await;
         };
@@ -334,6 +321,14 @@ async fn end(member: Member, reason: &'static str) {
     if member.orders.send(Order::End { reason, done }).await.is_ok() {
         let _ = ended.await;
     }
+}
+
+/// Gives a server another configuration.
+async fn configure(member: Member, server: McpServerConfig) -> (String, Option<Touched>) {
+    let name = server.name.clone();
+    let (done, touched) = oneshot::channel();
+    let _ = member.orders.send(Order::Configure { config: Arc::new(server), done }).await;
+    (name, touched.await.ok())
 }
 
 /// Keeps one actor at work. After a panic its process is gone, and it begins anew.

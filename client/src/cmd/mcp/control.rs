@@ -1,5 +1,6 @@
 //! `llmctl mcp start`, `stop`, `restart` and `reload`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -70,14 +71,14 @@ async fn one(
 fn told(server: &ServerSummary) -> String {
     let mut text = format!("{}: {}", one_line(&server.name, 80), super::list::state(server.state));
     if server.state.is_open() {
-        text.push_str(&format!(", {} tools", server.tools_count));
+        let _ = write!(text, ", {} tools", server.tools_count);
     }
     if let Some(pid) = server.pid {
-        text.push_str(&format!(", pid {pid}"));
+        let _ = write!(text, ", pid {pid}");
     }
     text.push('\n');
     for why in &server.reasons {
-        text.push_str(&format!("    {}\n", one_line(why, 200)));
+        let _ = writeln!(text, "    {}", one_line(why, 200));
     }
     text
 }

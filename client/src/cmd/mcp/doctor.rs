@@ -1,5 +1,6 @@
 //! `llmctl mcp doctor NAME`: why a server does not start, or what is wrong with it, with and without a daemon.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use llmctl_proto::config::{McpServerConfig, McpTransport, SecretText, references};
@@ -76,7 +77,7 @@ pub(super) async fn run(paths: &Paths, args: &McpOne) -> Outcome {
             let mut text = String::new();
             for (n, line) in check.message.lines().enumerate() {
                 let head = if n == 0 { format!("{mark}  {:<13}", check.what) } else { " ".repeat(19) };
-                text.push_str(&format!("{head} {}\n", one_line(line, 300)));
+                let _ = writeln!(text, "{head} {}", one_line(line, 300));
             }
             print_safe(&text)?;
             if let Some(hint) = &check.hint {

@@ -3,6 +3,7 @@
 use llmctl_proto::mcp::{ServerState, ServerSummary, ServersSummary};
 use llmctl_proto::paths::Paths;
 use serde_json::json;
+use std::fmt::Write as _;
 
 use super::print_safe;
 use super::source::servers;
@@ -63,7 +64,7 @@ fn table(all: &[ServerSummary]) -> String {
         text.push_str(line);
         text.push('\n');
         for why in reasons(server) {
-            text.push_str(&format!("    {}\n", one_line(&why, 200)));
+            let _ = writeln!(text, "    {}", one_line(&why, 200));
         }
     }
     text

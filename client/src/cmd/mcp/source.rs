@@ -4,6 +4,7 @@ use llmctl_proto::config::{Loaded, McpServerConfig, McpTransport, nearest};
 use llmctl_proto::mcp::{Desired, ServerDetail, ServerHealth, ServerState, ServerSummary};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::{GetMcpServerRequest, ListMcpServersRequest};
+use std::fmt::Write as _;
 use tonic::{Code, Status};
 
 use super::unreadable;
@@ -84,6 +85,7 @@ pub(super) fn at_rest(config: &McpServerConfig) -> ServerSummary {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "made for map_err")]
 /// An error of a verb: its first line is what happened, the others are what the server said last.
 pub(super) fn failed(status: Status) -> CliError {
     let (first, said) = status.message().split_once('\n').unwrap_or((status.message(), ""));
@@ -97,7 +99,7 @@ pub(super) fn failed(status: Status) -> CliError {
     if !said.is_empty() {
         let lines: Vec<String> =
             said.lines().map(|line| format!("    {}", crate::term::one_line(line, 500))).collect();
-        error.message.push_str(&format!("\n  its last words:\n{}", lines.join("\n")));
+        let _ = write!(error.message, "\n  its last words:\n{}", lines.join("\n"));
     }
     if status.code() == Code::Aborted {
         error =
