@@ -17,6 +17,8 @@ mod flood;
 mod handshake;
 #[path = "mcp/health.rs"]
 mod health;
+#[path = "mcp/keys.rs"]
+mod keys;
 #[path = "mcp/real.rs"]
 mod real;
 #[path = "mcp/tools.rs"]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use llmctl_proto::event::Event;
-use llmctl_proto::process::reap;
+use llmctl_proto::process::reap_strangers;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,8 @@ impl Shared {
 }
 
 /// Children that are waited for one by one. Everything else that becomes a child of this process, since its own
-/// parent has ended, is collected as soon as it ends.
+/// parent has ended, is collected as soon as it ends; programs that give secrets stay in the daemon's session and
+/// are waited for where they are run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Children(Arc<Mutex<HashSet<u32>>>);
 
@@ -62,7 +63,7 @@ impl Children {
             }
             let known = self.hold();
             let waited: Vec<u32> = known.iter().copied().collect();
-            reap(&waited);
+            reap_strangers(&waited);
         }
     }
 }

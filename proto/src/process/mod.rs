@@ -11,7 +11,7 @@ pub use identity::{Identity, boot_id};
 pub use ladder::{Ladder, Rung, StopPlan};
 pub use tree::{
     DETACHED_VARIABLE, SERVER_VARIABLE, TAG_VARIABLE, children_of, cpu_ticks, descendants, goes_on, has_tag,
-    in_session, kill_all, marked, own_children, reap, tagged,
+    in_session, kill_all, marked, own_children, reap, reap_strangers, tagged,
 };
 
 pub use rustix::process::Signal;

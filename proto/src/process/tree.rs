@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 
 use super::Identity;
-use super::identity::{boot_id, stat};
+use super::identity::{Stat, boot_id, stat};
 
 /// Variable that marks the children of an operation; its value is the operation's tag.
 pub const TAG_VARIABLE: &str = "LLMCTL_TAG";
@@ -126,9 +126,20 @@ pub fn kill_all(processes: &[Identity]) -> Vec<Identity> {
 /// Collects the exit of re-parented children of this process that have ended, except those in `known`, whose exit
 /// somebody else waits for.
 pub fn reap(known: &[u32]) {
+    reap_if(|pid, _| !known.contains(&pid));
+}
+
+/// As `reap`, but only what has left this process's session: what was started in it is waited for by whoever
+/// started it.
+pub fn reap_strangers(known: &[u32]) {
+    let Some(own) = stat(std::process::id()).map(|stat| stat.session) else { return };
+    reap_if(|pid, stat| stat.session != own && !known.contains(&pid));
+}
+
+fn reap_if(wanted: impl Fn(u32, &Stat) -> bool) {
     let me = std::process::id();
     for pid in all_pids() {
-        if known.contains(&pid) || stat(pid).is_none_or(|s| s.parent != me || s.state != 'Z') {
+        if !stat(pid).is_some_and(|stat| stat.parent == me && stat.state == 'Z' && wanted(pid, &stat)) {
             continue;
         }
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
