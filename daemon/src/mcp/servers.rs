@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use llmctl_proto::config::{McpConfig, McpServerConfig, nearest};
-use llmctl_proto::mcp::{Desired, ReloadReport, Restart, ServerDetail, ServerState, ServerSummary};
+use llmctl_proto::mcp::{
+    Desired, ReloadReport, Restart, ServerDetail, ServerState, ServerSummary, ServersSummary,
+};
 use llmctl_proto::paths::{Paths, make_private_dir};
 use rustix::process::{Pid, set_child_subreaper};
 use sha2::{Digest as _, Sha256};
@@ -219,6 +221,12 @@ impl Servers {
     pub fn list(&self) -> Vec<ServerSummary> {
         self.inner.shared.sampler.look();
         self.members().iter().map(|member| member.known.summary()).collect()
+    }
+
+    /// Sums over all servers; nobody counts as looking at them.
+    pub fn sums(&self) -> ServersSummary {
+        let all: Vec<ServerSummary> = self.members().iter().map(|member| member.known.summary()).collect();
+        ServersSummary::of(&all)
     }
 
     /// One server in full, from what is known.

@@ -189,6 +189,8 @@ async fn health(ctx: &Ctx, long: bool) -> Reply {
         body["uptime_ms"] = (ctx.shared.started.elapsed().as_millis() as u64).into();
         body["http_addr"] = ctx.addr.to_string().into();
         body["operations_running"] = operations.iter().filter(|o| !o.state.is_final()).count().into();
+        let servers = deps.servers.sums();
+        body["mcp"] = json!({"healthy": servers.healthy, "total": servers.total});
         body["watcher"] = json!({"state": board.watching(), "roots": board.lines()});
         body["store"] = json!({
             "state": if store_failed { "failed" } else { "ok" },
