@@ -6,20 +6,18 @@ use std::path::PathBuf;
 
 use llmctl_proto::event::ConfigReloaded;
 use llmctl_proto::paths::Paths;
-use llmctl_proto::pb::{FollowEventsRequest, ReloadConfigRequest};
+use llmctl_proto::pb::ReloadConfigRequest;
 use llmctl_proto::redact::Redactor;
 use serde_json::{Value as Json, json};
 
 use super::files::{Files, shown};
 use super::kept::{self, Kept};
+use super::source;
 use crate::cmd::print;
 use crate::config::safe;
 use crate::error::{CliError, Exit, Outcome};
 use crate::link::{self, LinkError};
 use crate::mcp::import::secret;
-
-/// Most stored events that are looked through for a server's state.
-const MAX_EVENTS: u32 = 1_000;
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -119,27 +117,10 @@ pub(super) async fn tell(paths: &Paths) -> Reload {
     }
 }
 
-/// Whether a server runs, by the last that a running daemon tells of it.
+/// Whether a server runs, as far as a running daemon says.
 pub(super) async fn runs(paths: &Paths, name: &str) -> bool {
-    let Ok(mut client) = link::connect(paths).await else { return false };
-    let kinds = ["mcp.server.started", "mcp.server.stopped", "mcp.server.failed"];
-    let request = FollowEventsRequest {
-        types: kinds.map(str::to_owned).to_vec(),
-        after: "0".to_owned(),
-        stored_only: true,
-        last: MAX_EVENTS,
-        ..FollowEventsRequest::default()
-    };
-    let Ok(answer) = client.follow_events(request).await else { return false };
-    let mut stream = answer.into_inner();
-    let mut running = false;
-    while let Ok(Some(answer)) = stream.message().await {
-        let event: Json = serde_json::from_str(&answer.event).unwrap_or_default();
-        if event["data"]["server_name"] == name {
-            running = event["type"] == "mcp.server.started";
-        }
-    }
-    running
+    let Ok((all, true)) = source::servers(paths).await else { return false };
+    all.iter().any(|server| server.name == name && (server.pid.is_some() || server.state.is_open()))
 }
 
 /// Hides secrets of a line of the configuration: those that are being kept, and what was written there by hand.
