@@ -55,21 +55,24 @@ struct Ring {
 }
 
 impl Log {
-    /// The log in this file; the lines of a former daemon are read from it.
+    /// The log in this file, which is not read yet.
     pub(super) fn open(path: PathBuf, max_bytes: u64) -> Self {
         let (lines, _) = broadcast::channel(FOLLOW);
-        let log = Self {
+        Self {
             half: (max_bytes / 2).max(64 * 1024),
             ring: Mutex::default(),
             lines,
             bytes: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             path,
-        };
-        for line in former(&log.path) {
-            log.keep(line);
         }
-        log
+    }
+
+    /// Reads the last lines of a former daemon, before there are any of this one. Blocks.
+    pub(super) fn recall(&self) {
+        for line in former(&self.path) {
+            self.keep(line);
+        }
     }
 
     /// Its file.
@@ -377,6 +380,7 @@ mod tests {
             .sum();
         assert!(on_disk <= 256 * 1024 + 2 * CHUNK as u64 * 2, "{on_disk}");
         let again = Log::open(dir.path().join("s.log"), 256 * 1024);
+        again.recall();
         assert!(!again.tail(10).is_empty());
     }
 

@@ -343,6 +343,8 @@ async fn configure(member: Member, server: McpServerConfig) -> (String, Option<T
 async fn keep(name: String, shared: Shared, known: Known, mut orders: Orders, first: Option<Trigger>) {
     let mut pauses = Pauses::default();
     let mut first = first;
+    let log = Arc::clone(&known.log);
+    let _ = tokio::task::spawn_blocking(move || log.recall()).await;
     loop {
         let begun = Instant::now();
         let actor = Actor::new(name.clone(), shared.clone(), known.clone());
