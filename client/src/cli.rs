@@ -6,6 +6,8 @@ mod cost;
 mod daemon;
 mod events;
 mod execute;
+pub mod mcp;
+pub mod mcp_config;
 mod operations;
 pub mod route;
 pub mod task;
@@ -82,6 +84,8 @@ pub enum Verb {
     Route(Box<route::RouteArgs>),
     /// Shows and changes the task files of a project; needs no daemon.
     Task(Box<task::TaskArgs>),
+    /// Shows and controls MCP servers, and changes which there are.
+    Mcp(Box<mcp::McpArgs>),
     /// Starts, stops and describes the daemon.
     Daemon(DaemonArgs),
     /// Starts, stops and opens the dashboard in the browser.

@@ -6,6 +6,7 @@ pub mod config;
 pub mod error;
 pub mod execute;
 pub mod link;
+pub mod mcp;
 pub mod meter;
 pub mod practice;
 pub mod provider;

@@ -39,6 +39,7 @@ pub async fn status(deps: &ControlDeps) -> Result<Value, HubError> {
             "waiting": deps.hub.depth(),
             "followers": deps.hub.frames.receiver_count(),
         },
+        "mcp": deps.servers.sums(),
         "tasks": crate::control::tasks_status(deps),
         "store": {
             "state": if failures > 0 && deps.store.depth() > 0 { "failing" } else { "ok" },

@@ -6,6 +6,7 @@ pub mod board;
 pub mod control;
 pub mod health;
 pub mod hub;
+mod keep;
 pub mod log;
 pub mod mcp;
 pub mod operations;

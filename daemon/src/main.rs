@@ -10,7 +10,7 @@ use clap::Parser;
 use daemonize::{Daemonize, Outcome};
 use llmctl_proto::paths::Paths;
 use llmctld::settings::Settings;
-use llmctld::{log, run};
+use llmctld::{log, mcp, run};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// The llmctl daemon: event bus, history, control socket and dashboard of one user.
@@ -20,11 +20,20 @@ struct Args {
     /// Goes to the background; returns once the daemon answers, or with the reason why it does not.
     #[arg(long)]
     daemonize: bool,
+    /// Plays a scenario of the public MCP conformance suite against this address, and ends.
+    #[arg(long, hide = true, value_name = "URL")]
+    mcp_conformance_client: Option<String>,
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = mcp::become_server(std::env::args_os().skip(1)) {
+        return code;
+    }
     let begun = Instant::now();
     let args = Args::parse();
+    if let Some(url) = &args.mcp_conformance_client {
+        return conformance(url);
+    }
     match start(&args, begun) {
         Ok(code) => code,
         Err(message) => {
@@ -37,6 +46,28 @@ fn main() -> ExitCode {
 #[allow(clippy::print_stderr)]
 fn report(message: &str) {
     eprintln!("error: {message}");
+}
+
+/// A client for the conformance suite, which drives it by these variables.
+fn conformance(url: &str) -> ExitCode {
+    let var = |name: &str| std::env::var(name).ok();
+    let (version, context) = (var("MCP_CONFORMANCE_PROTOCOL_VERSION"), var("MCP_CONFORMANCE_CONTEXT"));
+    let played = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| {
+            let client =
+                mcp::session::conformance::conformance_client(url, version.as_deref(), context.as_deref());
+            runtime.block_on(client).map_err(|error| chain(&error))
+        });
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            report(&message);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn start(args: &Args, begun: Instant) -> Result<ExitCode, String> {

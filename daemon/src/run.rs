@@ -18,6 +18,7 @@ use crate::adopt::{Adopter, Deps};
 use crate::board::{Board, BoardDeps};
 use crate::control::{self, ControlDeps, ControlService, LockContent};
 use crate::hub::{Hub, Publish};
+use crate::mcp::{McpDeps, Servers};
 use crate::operations::Operations;
 use crate::retain;
 use crate::settings::{Live, Settings};
@@ -176,11 +177,15 @@ pub async fn run(
     let board_deps = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings: live.clone() };
     let board = Board::spawn(board_deps, &tracker, shutdown.clone());
     board.watch_runs(Arc::clone(&paths), adopter.settled(), &tracker, shutdown.clone());
+    let mcp_deps =
+        McpDeps { hub: hub.clone(), store: store.clone(), paths: Arc::clone(&paths), settings: live.clone() };
+    let servers = Servers::spawn(mcp_deps, &tracker, &shutdown);
     let gateway = Gateway::new(WebDeps {
         hub: hub.clone(),
         store: store.clone(),
         operations: operations.clone(),
         board: board.clone(),
+        servers: servers.clone(),
         paths: Arc::clone(&paths),
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),
@@ -192,6 +197,7 @@ pub async fn run(
         store: store.clone(),
         operations,
         board,
+        servers: servers.clone(),
         adopter,
         gateway: gateway.clone(),
         paths: Arc::clone(&paths),
@@ -209,10 +215,10 @@ pub async fn run(
     tracing::info!(pid = std::process::id(), socket = %paths.socket.display(), version = VERSION, "ready");
 
     let reason = tokio::select! {
-        reason = signals.next(&live, &hub) => reason,
+        reason = signals.next(&live, &hub, &servers) => reason,
         () = shutdown.cancelled() => "command",
     };
-    let down = leave(reason, &hub, &store, &tracker, &hub_tracker, &shutdown, serving, &gateway);
+    let down = leave(reason, &hub, &store, &tracker, &hub_tracker, &shutdown, serving, &gateway, &servers);
     if tokio::time::timeout(DEADLINE, down).await.is_err() {
         tracing::warn!("not everything ended in time");
     }
@@ -250,6 +256,7 @@ async fn leave(
     shutdown: &CancellationToken,
     serving: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
     gateway: &Gateway,
+    servers: &Servers,
 ) {
     let running = hub.list().await.map_or(0, |(o, _)| o.iter().filter(|o| !o.state.is_final()).count());
     tracing::info!(reason, operations = running, "stopping");
@@ -265,9 +272,12 @@ async fn leave(
         let _ = serving.await;
         tracker.wait().await;
     };
-    if tokio::time::timeout(Duration::from_secs(4), drained).await.is_err() {
-        tracing::warn!("some connections did not end by themselves");
-    }
+    let drained = async {
+        if tokio::time::timeout(Duration::from_secs(4), drained).await.is_err() {
+            tracing::warn!("some connections did not end by themselves");
+        }
+    };
+    tokio::join!(drained, servers.close());
     // Whatever the hub still holds goes to the store before the store is closed.
     let _ = hub.list().await;
     store.close().await;
@@ -289,14 +299,16 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self, live: &Live, hub: &Hub) -> &'static str {
+    async fn next(&mut self, live: &Live, hub: &Hub, servers: &Servers) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "signal",
                 _ = self.interrupt.recv() => return "signal",
                 // A terminal that closes is no reason to leave either.
                 _ = self.hangup.recv() => {
-                    live.reload(hub).await;
+                    if live.reload(hub).await.applied {
+                        servers.reload().await;
+                    }
                 }
             }
         }

@@ -9,6 +9,7 @@ mod durable;
 mod first_byte;
 mod idle;
 mod ledger;
+mod mcp;
 mod probe;
 mod ps;
 mod route;
@@ -16,6 +17,7 @@ mod runner;
 mod samples;
 mod size;
 mod start;
+mod supervisors;
 mod table;
 mod tasks;
 mod wire;
@@ -61,7 +63,7 @@ impl Bench {
 
 type Figure = (&'static str, &'static str, fn(&Bench) -> Vec<Row>);
 
-const FIGURES: [Figure; 11] = [
+const FIGURES: [Figure; 12] = [
     ("size", "size of the binaries", size::measure),
     ("idle", "memory and processor time of a daemon that has nothing to do", idle::measure),
     ("start", "start of the daemon to its first answer", start::measure),
@@ -72,6 +74,7 @@ const FIGURES: [Figure; 11] = [
     ("browser", "an event from a runner to a browser", browser::measure),
     ("durable", "an event that is acknowledged when it is on disk", durable::measure),
     ("tasks", "task files: a cold scan, a rename to a browser's frame, lists", tasks::measure),
+    ("mcp", "fifty supervised servers, beside other supervisors", mcp::measure),
     ("runner", "a tool's output through the runner", runner::measure),
 ];
 

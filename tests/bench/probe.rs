@@ -13,10 +13,16 @@ use crate::wire;
 
 const HELLO: &str = "__hello";
 const LISTEN: &str = "__listen";
+const SUPERVISE: &str = "__supervise";
 
 /// Plays an anchor if this process was started as one.
 pub(crate) fn main() -> Option<ExitCode> {
     let words: Vec<String> = std::env::args().collect();
+    if words.get(1)? == SUPERVISE {
+        let [count, child @ ..] = words.get(2..)? else { return None };
+        let result = supervise(count.parse().ok()?, child);
+        return Some(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let socket = Path::new(words.get(2)?);
     let result = match words.get(1)?.as_str() {
         HELLO => one_call(socket),
@@ -43,6 +49,27 @@ fn listen(socket: &Path) -> io::Result<()> {
     })
 }
 
+/// The least that is a supervisor: starts so many, waits for each, starts it again at once.
+fn supervise(count: usize, child: &[String]) -> io::Result<()> {
+    let [program, arguments @ ..] = child else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..count {
+            let mut command = tokio::process::Command::new(program);
+            command.args(arguments).process_group(0);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            tasks.spawn(async move {
+                while let Ok(mut running) = command.spawn() {
+                    let _ = running.wait().await;
+                }
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+        Ok(())
+    })
+}
+
 fn own() -> Command {
     Command::new(std::env::current_exe().unwrap_or_default())
 }
@@ -58,6 +85,13 @@ pub(crate) fn hello_process(socket: &Path) -> Command {
 pub(crate) fn listening_process(socket: &Path) -> Command {
     let mut command = own();
     command.arg(LISTEN).arg(socket);
+    command
+}
+
+/// A process that supervises so many children and does nothing else.
+pub(crate) fn supervising_process(count: usize, child: &[String]) -> Command {
+    let mut command = own();
+    command.arg(SUPERVISE).arg(count.to_string()).args(child);
     command
 }
 

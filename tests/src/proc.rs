@@ -98,6 +98,13 @@ pub fn rss_bytes(pid: i32) -> Option<u64> {
     stat(pid).map(|s| s.rss_bytes)
 }
 
+/// The most resident memory a process ever had, in bytes.
+pub fn peak_bytes(pid: i32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Processor time of a process in milliseconds.
 pub fn cpu_ms(pid: i32) -> Option<u64> {
     stat(pid).map(|s| s.cpu_ticks * 1000 / rustix::param::clock_ticks_per_second())
@@ -154,6 +161,7 @@ mod tests {
         assert!(descendants(me.parent).iter().any(|p| p.identity == me.identity));
         assert!(open_files(pid) > Some(2));
         assert!(!command_line(pid).is_empty());
+        assert!(peak_bytes(pid) >= rss_bytes(pid));
         assert!(cpu_ms(pid).is_some() && rss_bytes(pid).is_some() && program(pid).is_some());
     }
 }

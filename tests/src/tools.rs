@@ -22,6 +22,26 @@ pub fn program(name: &str) -> PathBuf {
     required(&cache_dir().join("bin").join(name), name)
 }
 
+/// A real MCP server by the last word of its name (`everything`, `time`, …).
+///
+/// # Panics
+/// As [`program`].
+#[track_caller]
+pub fn mcp_server(name: &str) -> PathBuf {
+    required(&cache_dir().join("bin").join(format!("mcp-server-{name}")), "mcp")
+}
+
+/// A program of the system, as the test itself would find it.
+///
+/// # Panics
+/// It is not there.
+#[track_caller]
+pub fn on_path(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not on the path"))
+}
+
 /// The small model's weights.
 ///
 /// # Panics

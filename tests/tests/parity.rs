@@ -9,6 +9,8 @@ mod events;
 mod payloads;
 #[path = "parity/random.rs"]
 mod random;
+#[path = "parity/servers.rs"]
+mod servers;
 
 use std::path::Path;
 use std::process::Command;

@@ -324,3 +324,45 @@ fn graph_and_next_know_what_waits() {
         (Some(4), Some(4))
     );
 }
+
+#[test]
+fn a_new_task_begins_with_a_template_or_in_the_editor() {
+    let sandbox = Sandbox::new();
+    put(
+        &sandbox,
+        "templates/review.yaml",
+        "# how we review\nid: x\ntitle: Review\nagent: reviewer # the usual one\npriority: high\ncontext:\n  - read the diff\n",
+    );
+    put(&sandbox, "inbox/one.yaml", &plain("one", ""));
+    let path = good(&sandbox, &["new", "-T", "review", "-t", "Review the parser"]).trim().to_owned();
+    let text = get(&sandbox, &path);
+    for line in [
+        "# how we review",
+        "title: Review the parser",
+        "# the usual one",
+        "priority: high",
+        "  - read the diff",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(path.starts_with("inbox/") && path.contains("reviewer-review-the-parser"), "{path}");
+    let again = good(&sandbox, &["new", "-T", "review", "-p", "low", "--json"]);
+    let card: Value = serde_json::from_str(&again).expect("JSON");
+    assert_eq!((card["title"].as_str(), card["priority"].as_str()), (Some("Review"), Some("low")), "{again}");
+    refused(&sandbox, &["new", "-T", "reveiw"], 2, "review");
+    refused(&sandbox, &["new"], 2, "--title");
+    // The editor changes the text, and what it leaves is what is written.
+    let editor = sandbox.script("editor", "sed -i 's/^title:.*/title: From the editor/' \"$1\"");
+    let mut command = sandbox.llmctl(&["task", "new", "--edit", "-t", "Draft"]);
+    command.env("VISUAL", &editor);
+    let done = llmctl_tests::run::run(command, b"", LONG).expect_code(0);
+    assert!(get(&sandbox, done.stdout_text().trim()).contains("title: From the editor"));
+    // What cannot be written is kept for another try.
+    let breaks = sandbox.script("breaks", "echo 'title: [' > \"$1\"");
+    let mut command = sandbox.llmctl(&["task", "new", "--edit", "-t", "Draft"]);
+    command.env("VISUAL", &breaks);
+    let done = llmctl_tests::run::run(command, b"", LONG).expect_code(2);
+    let said = done.stderr_text();
+    let kept = said.split("--template ").nth(1).and_then(|rest| rest.split(' ').next()).expect("where it is");
+    assert_eq!(fs::read_to_string(kept).expect("kept").trim(), "title: [");
+}

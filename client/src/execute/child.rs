@@ -260,7 +260,7 @@ impl ChildRun {
         let started = Instant::now();
         let mut asked = now;
         loop {
-            reap((!self.has_ended()).then_some(self.pid));
+            reap(if self.has_ended() { &[] } else { std::slice::from_ref(&self.pid) });
             let left = self.tree();
             if left.is_empty() || started.elapsed() > SWEEP + LEFTOVER_GRACE {
                 return;

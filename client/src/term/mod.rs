@@ -1,5 +1,6 @@
 //! Writing to people: text from models made harmless, numbers made short, tables and one status line.
 
+pub(crate) mod editor;
 mod format;
 mod safe;
 mod status;

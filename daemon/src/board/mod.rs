@@ -10,7 +10,6 @@ mod bodies;
 mod edit;
 mod error;
 mod job;
-mod keep;
 mod lost;
 mod places;
 mod root;
@@ -47,10 +46,10 @@ pub use view::{Counts, Found, RootStatus, RootView, Status, View, Watching};
 pub use wish::{VERBS, Wish};
 
 use crate::hub::{Hub, Publish};
+use crate::keep::{Pauses, caught};
 use crate::settings::Live;
 use bodies::Bodies;
 use edit::Order;
-use keep::{Pauses, caught};
 use task::BoardTask;
 
 /// Messages that wait for the board; beyond it senders wait.

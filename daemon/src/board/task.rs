@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::edit::{Carried, Order};
 use super::error::BoardError;
 use super::job::{Kit, Look, lock};
-use super::keep::said;
 use super::places::{Place, Places, by_root};
 use super::root::{Job, Report, Root};
 use super::rules::Rules;
 use super::view::{RootView, View};
 use super::{BoardDeps, Message, work};
 use crate::hub::Publish;
+use crate::keep::said;
 use crate::settings::Settings;
 
 /// How long a change waits for another writer of ours.

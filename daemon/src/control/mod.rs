@@ -4,6 +4,7 @@ mod attach;
 mod follow;
 mod ledger;
 mod listener;
+mod mcp;
 mod service;
 mod status;
 mod tasks;

@@ -10,16 +10,20 @@ use llmctl_proto::event::{Event, MAX_EVENT_BYTES, check_emittable};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::pb::control_server::Control;
 use llmctl_proto::pb::{
-    AttachRequest, ChangeQueueRequest, ChangeQueueResponse, CreateLoginCodeRequest, CreateLoginCodeResponse,
-    CreateTaskRequest, CreateTaskResponse, EditTaskRequest, EditTaskResponse, FollowEventsRequest,
-    GetOperationRequest, GetOperationResponse, GetQueueRequest, GetQueueResponse, GetSharedFactsRequest,
-    GetSharedFactsResponse, GetStatusRequest, GetStatusResponse, HelloRequest, HelloResponse,
-    LintTasksRequest, LintTasksResponse, ListOperationsRequest, ListOperationsResponse, ListTasksRequest,
-    ListTasksResponse, PublishEventRequest, PublishEventResponse, ReadLedgerRequest, ReloadConfigRequest,
-    ReloadConfigResponse, SetOperationBudgetRequest, SetOperationBudgetResponse, ShowTaskRequest,
-    ShowTaskResponse, ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse,
-    StopGatewayRequest, StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, StopResult,
-    SuspendOperationRequest, SuspendOperationResponse,
+    AttachRequest, CallMcpToolRequest, CallMcpToolResponse, ChangeQueueRequest, ChangeQueueResponse,
+    ControlMcpServerRequest, ControlMcpServerResponse, CreateLoginCodeRequest, CreateLoginCodeResponse,
+    CreateTaskRequest, CreateTaskResponse, DiscoverMcpServerRequest, DiscoverMcpServerResponse,
+    EditTaskRequest, EditTaskResponse, FollowEventsRequest, GetMcpHistoryRequest, GetMcpHistoryResponse,
+    GetMcpServerRequest, GetMcpServerResponse, GetOperationRequest, GetOperationResponse, GetQueueRequest,
+    GetQueueResponse, GetSharedFactsRequest, GetSharedFactsResponse, GetStatusRequest, GetStatusResponse,
+    HelloRequest, HelloResponse, LintTasksRequest, LintTasksResponse, ListMcpServersRequest,
+    ListMcpServersResponse, ListOperationsRequest, ListOperationsResponse, ListTasksRequest,
+    ListTasksResponse, PublishEventRequest, PublishEventResponse, ReadLedgerRequest, ReadMcpLogRequest,
+    ReloadConfigRequest, ReloadConfigResponse, ReloadMcpServersRequest, ReloadMcpServersResponse,
+    SetOperationBudgetRequest, SetOperationBudgetResponse, ShowTaskRequest, ShowTaskResponse,
+    ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse, StopGatewayRequest,
+    StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, StopResult, SuspendOperationRequest,
+    SuspendOperationResponse,
 };
 use llmctl_proto::state::Operation;
 use llmctl_proto::time::UnixMs;
@@ -28,10 +32,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{attach, follow, ledger, tasks};
+use super::{attach, follow, ledger, mcp, tasks};
 use crate::adopt::Adopter;
 use crate::board::Board;
 use crate::hub::{Hub, Publish, StopOrder};
+use crate::mcp::Servers;
 use crate::operations::{Operations, VerbError};
 use crate::settings::Live;
 use crate::store::{EventQuery, OperationQuery, Store};
@@ -53,6 +58,8 @@ pub struct ControlDeps {
     pub operations: Operations,
     /// Task files.
     pub board: Board,
+    /// MCP servers.
+    pub servers: Servers,
     /// Operations without a link.
     pub adopter: Adopter,
     /// The web gateway.
@@ -359,6 +366,9 @@ impl Control for ControlService {
         _: Request<ReloadConfigRequest>,
     ) -> Result<Response<ReloadConfigResponse>, Status> {
         let result = self.deps.settings.reload(&self.deps.hub).await;
+        if result.applied {
+            self.deps.servers.reload().await;
+        }
         let result = serde_json::to_string(&result).unwrap_or_default();
         Ok(Response::new(ReloadConfigResponse { result }))
     }
@@ -403,6 +413,66 @@ impl Control for ControlService {
         request: Request<LintTasksRequest>,
     ) -> Result<Response<LintTasksResponse>, Status> {
         tasks::lint(&self.deps, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_mcp_servers(
+        &self,
+        request: Request<ListMcpServersRequest>,
+    ) -> Result<Response<ListMcpServersResponse>, Status> {
+        let _ = request;
+        Ok(Response::new(mcp::list(&self.deps)))
+    }
+
+    async fn get_mcp_server(
+        &self,
+        request: Request<GetMcpServerRequest>,
+    ) -> Result<Response<GetMcpServerResponse>, Status> {
+        Ok(Response::new(mcp::get(&self.deps, request.get_ref())?))
+    }
+
+    async fn control_mcp_server(
+        &self,
+        request: Request<ControlMcpServerRequest>,
+    ) -> Result<Response<ControlMcpServerResponse>, Status> {
+        Ok(Response::new(mcp::control(&self.deps, request.into_inner()).await?))
+    }
+
+    async fn discover_mcp_server(
+        &self,
+        request: Request<DiscoverMcpServerRequest>,
+    ) -> Result<Response<DiscoverMcpServerResponse>, Status> {
+        Ok(Response::new(mcp::discover(&self.deps, request.into_inner()).await?))
+    }
+
+    async fn call_mcp_tool(
+        &self,
+        request: Request<CallMcpToolRequest>,
+    ) -> Result<Response<CallMcpToolResponse>, Status> {
+        Ok(Response::new(mcp::call(&self.deps, request.into_inner()).await?))
+    }
+
+    type ReadMcpLogStream = mcp::LogStream;
+
+    async fn read_mcp_log(
+        &self,
+        request: Request<ReadMcpLogRequest>,
+    ) -> Result<Response<Self::ReadMcpLogStream>, Status> {
+        Ok(Response::new(mcp::log(&self.deps, request.get_ref())?))
+    }
+
+    async fn get_mcp_history(
+        &self,
+        request: Request<GetMcpHistoryRequest>,
+    ) -> Result<Response<GetMcpHistoryResponse>, Status> {
+        Ok(Response::new(mcp::history(&self.deps, request.get_ref())?))
+    }
+
+    async fn reload_mcp_servers(
+        &self,
+        request: Request<ReloadMcpServersRequest>,
+    ) -> Result<Response<ReloadMcpServersResponse>, Status> {
+        let _ = request;
+        Ok(Response::new(mcp::reload(&self.deps).await?))
     }
 
     async fn create_login_code(

@@ -123,6 +123,7 @@ pub(super) async fn create(
         description: given(request.description),
         created_by: given(request.created_by),
         assign: request.assign,
+        template: None,
     };
     let carried = deps.board.carry_out(project.as_deref(), Act::Create(new), "cli").await?;
     let card = deps.board.listed(&carried, Fields::Card).await?;

@@ -5,11 +5,13 @@
 //! goes through the same thread, so it sees everything that was sent before it.
 
 mod ledger;
+mod restarts;
 mod schema;
 mod sums;
 mod tables;
 mod thread;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +20,7 @@ use std::time::Duration;
 use llmctl_proto::event::{CostRecorded, CostWarning};
 use llmctl_proto::ids::OperationId;
 use llmctl_proto::ledger::Cell;
+use llmctl_proto::mcp::Restart;
 use llmctl_proto::state::{Operation, Totals};
 use llmctl_proto::time::UnixMs;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -183,6 +186,8 @@ pub(crate) enum Request {
     Acknowledge(watch::Sender<u64>, u64),
     Ledger(Box<LedgerQuery>, oneshot::Sender<Vec<CostRecorded>>),
     Prune(Retention, oneshot::Sender<u64>),
+    Restarts(oneshot::Sender<HashMap<String, Vec<Restart>>>),
+    AddRestart(String, Box<Restart>),
     Close(oneshot::Sender<()>),
 }
 
@@ -225,6 +230,8 @@ impl std::fmt::Debug for Request {
             Self::Acknowledge(..) => "Acknowledge",
             Self::Ledger(..) => "Ledger",
             Self::Prune(..) => "Prune",
+            Self::Restarts(_) => "Restarts",
+            Self::AddRestart(..) => "AddRestart",
             Self::Close(_) => "Close",
         })
     }
@@ -297,6 +304,20 @@ impl Store {
     /// The store has stopped.
     pub async fn prune(&self, retention: Retention) -> Result<u64, StoreError> {
         self.ask(|reply| Request::Prune(retention, reply)).await
+    }
+
+    /// Ends and restarts of MCP servers by name, newest first.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    pub async fn restarts(&self) -> Result<HashMap<String, Vec<Restart>>, StoreError> {
+        self.ask(Request::Restarts).await
+    }
+
+    /// Adds the end of an MCP server's life; not waited for.
+    pub async fn add_restart(&self, server: &str, restart: Restart) {
+        // A store that is gone keeps nothing; the events say the same.
+        let _ = self.tx.send(Request::AddRestart(server.to_owned(), Box::new(restart))).await;
     }
 
     /// Commits what is open, notes a clean end and ends the thread.

@@ -12,9 +12,9 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable as _};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use super::ledger;
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS, OperationRow};
 use super::{Addition, Fact, GROUP_FACTS, GROUP_WAIT, Request, Retention, StoreError, StoreStats, schema};
+use super::{ledger, restarts};
 
 /// First wait before a failed commit is tried again; doubles up to `RETRY_MAX`.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -249,6 +249,16 @@ impl Thread {
         })
     }
 
+    fn write(
+        &mut self,
+        change: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), redb::Error> {
+        let mut write = self.database()?.begin_write()?;
+        schema::durable(&mut write)?;
+        change(&write)?;
+        Ok(write.commit()?)
+    }
+
     fn answer(&mut self, request: Request) {
         // Whoever asked may have gone; then nobody minds the answer.
         match request {
@@ -264,6 +274,12 @@ impl Thread {
                     0
                 });
                 let _ = reply.send(removed);
+            }
+            Request::Restarts(reply) => drop(reply.send(self.read(restarts::all))),
+            Request::AddRestart(server, restart) => {
+                if let Err(error) = self.write(|write| restarts::add(write, &server, &restart)) {
+                    tracing::error!(error = %error, "the end of an MCP server is not stored");
+                }
             }
             Request::Fact(_) | Request::Acknowledge(..) | Request::Close(_) => {}
         }

@@ -11,6 +11,7 @@ mod gate;
 mod history;
 mod holder;
 mod listing;
+mod mcp;
 mod operations;
 mod recorded;
 mod reply;
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::board::Board;
 use crate::hub::Hub;
+use crate::mcp::Servers;
 use crate::operations::Operations;
 use crate::store::Store;
 use assets::Assets;
@@ -55,6 +57,8 @@ pub struct WebDeps {
     pub operations: Operations,
     /// Task files.
     pub board: Board,
+    /// MCP servers.
+    pub servers: Servers,
     /// Directories.
     pub paths: Arc<Paths>,
     /// All tasks.

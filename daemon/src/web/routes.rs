@@ -17,7 +17,7 @@ use super::gate::{Refusal, Shown, require_origin};
 use super::reply::{self, Reply};
 use super::serve::{Ctx, json_body};
 use super::session::{Caller, NoCaller, SESSION_LIFE};
-use super::{costs, history, operations, socket, tasks};
+use super::{costs, history, mcp, operations, socket, tasks};
 
 /// Answers one request.
 pub(super) async fn handle(ctx: &Ctx, request: Request<Incoming>) -> Reply {
@@ -100,6 +100,7 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
         (["metrics"], true, _) => prometheus(ctx),
         (["api", "stats"], true, _) => tasks::stats(ctx, &request).await,
         (["api", "tasks", rest @ ..], _, _) => tasks::route(ctx, request, caller, rest).await,
+        (["api", "mcp", rest @ ..], _, _) => mcp::route(ctx, request, rest).await,
         (["api", "operations", rest @ ..], _, _) => operations::route(ctx, request, caller, rest).await,
         (
             ["" | "health" | "ws" | "metrics"]
@@ -188,6 +189,8 @@ async fn health(ctx: &Ctx, long: bool) -> Reply {
         body["uptime_ms"] = (ctx.shared.started.elapsed().as_millis() as u64).into();
         body["http_addr"] = ctx.addr.to_string().into();
         body["operations_running"] = operations.iter().filter(|o| !o.state.is_final()).count().into();
+        let servers = deps.servers.sums();
+        body["mcp"] = json!({"healthy": servers.healthy, "total": servers.total});
         body["watcher"] = json!({"state": board.watching(), "roots": board.lines()});
         body["store"] = json!({
             "state": if store_failed { "failed" } else { "ok" },

@@ -204,7 +204,15 @@ pub(super) async fn create(ctx: &Ctx, request: Request<Incoming>, caller: Option
     };
     let Some(title) = title else { return reply::bad("missing_field", "The body needs a title.") };
     let created_by = Some("dashboard".to_owned());
-    let new = NewTask { title, agent, priority, description, created_by, assign: body["assign"] == true };
+    let new = NewTask {
+        title,
+        agent,
+        priority,
+        description,
+        created_by,
+        assign: body["assign"] == true,
+        template: None,
+    };
     let carried =
         ctx.shared.deps.board.carry_out(change.project.as_deref(), Act::Create(new), change.actor).await;
     match carried {

@@ -22,6 +22,7 @@ use llmctl_proto::time::UnixMs;
 use llmctld::adopt::{Adopter, Deps};
 use llmctld::board::{Board, BoardDeps};
 use llmctld::hub::{Hub, Publish, Rules};
+use llmctld::mcp::{McpDeps, Servers};
 use llmctld::operations::Operations;
 use llmctld::settings::{Live, Settings};
 use llmctld::store::Store;
@@ -67,6 +68,13 @@ pub async fn stage_with(send_patience: Duration) -> Stage {
     let adopter = Adopter::spawn(deps, false);
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter);
     let settings = Live::new(Arc::clone(&paths), Settings::default());
+    let mcp = McpDeps {
+        hub: hub.clone(),
+        store: store.clone(),
+        paths: Arc::clone(&paths),
+        settings: settings.clone(),
+    };
+    let servers = Servers::spawn(mcp, &tracker, &shutdown);
     let board = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings };
     let board = Board::spawn(board, &tracker, shutdown.clone());
     let deps = WebDeps {
@@ -74,6 +82,7 @@ pub async fn stage_with(send_patience: Duration) -> Stage {
         store: store.clone(),
         operations,
         board,
+        servers,
         paths: Arc::clone(&paths),
         tracker,
         shutdown: shutdown.clone(),

@@ -5,7 +5,8 @@
 use super::diagnostic::{Code, Diagnostic, KeyPath, nearest};
 use super::expand;
 use super::node::{Map, Node, Place, Value};
-use super::schema::{Key, Kind, find};
+use super::schema::{Key, Kind, SECRET_SOURCE, find};
+use super::words;
 use crate::money::{MoneyError, PicoUsd};
 use crate::redact::Redactor;
 
@@ -67,7 +68,11 @@ impl Check<'_> {
             Kind::Table(keys) => self.entries(node, kind, |check, node| check.object(node, keys)),
             Kind::MapOf(inner) => self.entries(node, kind, |check, node| check.value(node, *inner)),
             Kind::List(inner) => self.list(node, kind, *inner),
-            Kind::Words if node.items().is_some() => self.list(node, kind, Kind::Text),
+            Kind::Words if node.items().is_some() => {
+                self.list(node, kind, Kind::Text);
+                self.program(node, node.items().and_then(<[Node]>::first).and_then(Node::text));
+            }
+            Kind::Secret if node.map().is_some() => self.secret_source(node),
             _ if node.text().is_none() => self.wrong_type(node, kind),
             _ => self.scalar(node, kind),
         }
@@ -170,8 +175,31 @@ impl Check<'_> {
                 self.report(Code::OutOfRange, node, message);
             }
             Kind::EnvName => self.env_name(node, text),
-            Kind::EnvText => self.env_text(node, text),
+            Kind::EnvText | Kind::Secret => self.env_text(node, text),
+            Kind::Words => match words::split(text) {
+                Ok(words) => self.program(node, words.first().map(String::as_str)),
+                Err(why) => self.report(Code::BadTemplate, node, format!("{}: {why}", self.path)),
+            },
             _ => {}
+        }
+    }
+
+    /// A command's first word is a program. What is no text at all was told before.
+    fn program(&mut self, node: &Node, word: Option<&str>) {
+        let told = node.items().is_some_and(|items| items.first().is_some_and(|item| item.text().is_none()));
+        if !told && word.is_none_or(|word| word.trim().is_empty()) {
+            self.report(Code::BadTemplate, node, format!("{} names no program", self.path));
+        }
+    }
+
+    /// `{file: …}` or `{command: …}`.
+    fn secret_source(&mut self, node: &Node) {
+        let found = self.findings.len();
+        self.object(node, SECRET_SOURCE);
+        let sources = SECRET_SOURCE.iter().filter(|key| node.get(key.name).is_some()).count();
+        if sources != 1 && self.findings.len() == found {
+            let message = format!("{} must have either `file` or `command`", self.path);
+            self.report(Code::WrongType, node, message);
         }
     }
 
@@ -264,7 +292,7 @@ fn looks_secret(name: &str, text: &str) -> bool {
 }
 
 /// A value as it is repeated in a message: at most 60 characters.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
     if text.chars().count() > 60 {
         short.push('…');

@@ -66,7 +66,7 @@ codes! {
     UnknownModel "unknown_model" Error "A reference to a model that is not there.",
     UnknownPolicy "unknown_policy" Error "A reference to a policy that is not there.",
     BadFallbackEntry "bad_fallback_entry" Error "Not `tool:model`.",
-    BadTemplate "bad_template" Error "A command template that cannot be run.",
+    BadTemplate "bad_template" Error "A command or a template that cannot be run.",
     BadPrice "bad_price" Error "A price that is no exact amount.",
     OverlappingPrices "overlapping_prices" Error "Two price rows for one moment.",
     DuplicateDefinition "duplicate_definition" Error "One thing in two files of a directory.",

@@ -81,10 +81,11 @@ pub fn sources(
         env: environment(),
         set: overrides.set.clone(),
         catalogue,
+        home: std::env::home_dir(),
         now: UnixMs::now(),
         ..Sources::default()
     };
-    let mut reader = Reader { sources: &mut sources, home: std::env::home_dir() };
+    let mut reader = Reader { home: sources.home.clone(), sources: &mut sources };
     reader.imported(paths);
     reader.user(&paths.config);
     if project != ProjectUse::None
@@ -102,8 +103,14 @@ pub fn sources(
 /// It is no directory.
 pub fn only(dir: &Path, cwd: &Path, catalogue: Catalogue) -> Result<Sources, LoadError> {
     let Some((dir, root)) = project_dir(cwd, Some(dir))? else { return Ok(Sources::default()) };
-    let mut sources = Sources { env: environment(), catalogue, now: UnixMs::now(), ..Sources::default() };
-    let mut reader = Reader { sources: &mut sources, home: std::env::home_dir() };
+    let mut sources = Sources {
+        env: environment(),
+        catalogue,
+        home: std::env::home_dir(),
+        now: UnixMs::now(),
+        ..Sources::default()
+    };
+    let mut reader = Reader { home: sources.home.clone(), sources: &mut sources };
     let files = reader.directory(&dir, Layer::Project, Some(&root));
     reader.sources.files.extend(files);
     sources.project = Some(Project { dir, root, trust: Trust::Shown });

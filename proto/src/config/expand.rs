@@ -53,6 +53,25 @@ pub(super) fn literals(value: &str) -> String {
     pieces.into_iter().map(text).collect()
 }
 
+/// Whether a value consists of references without defaults, and blanks.
+pub(super) fn only_references(value: &str) -> bool {
+    let vars = references(value).unwrap_or_default();
+    let bare = vars.iter().all(|(_, has_default)| !has_default) && literals(value).trim().is_empty();
+    !vars.is_empty() && bare
+}
+
+/// A value as it may be shown: its references, `***` for their defaults, and `literal` of what stands between them.
+pub(super) fn outline(value: &str, literal: impl Fn(&str) -> String) -> String {
+    let Ok(pieces) = pieces(value) else { return literal(value) };
+    let text = |piece| match piece {
+        Piece::Text(text) => literal(text),
+        Piece::Var { name, default: None } => format!("${{{name}}}"),
+        Piece::Var { name, default: Some("") } => format!("${{{name}:-}}"),
+        Piece::Var { name, default: Some(_) } => format!("${{{name}:-***}}"),
+    };
+    pieces.into_iter().map(text).collect()
+}
+
 /// Expands a value for use. A variable that is set but empty counts as unset, as everywhere in the configuration.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::discover::{self, Overrides, ProjectUse};
 use super::model::Config;
 use super::node::{Node, Place};
 use super::sources::{Catalogue, Project, Sources, Trust};
-use super::{budget_guard, check, cross, layers, programs, read};
+use super::{budget_guard, check, cross, layers, programs, read, servers};
 use crate::paths::Paths;
 
 /// A configuration with all that is known of it.
@@ -18,7 +18,7 @@ pub struct Loaded {
     pub config: Config,
     /// Everything that is wrong or good to know, by file and line.
     pub diagnostics: Vec<Diagnostic>,
-    /// The merged tree, for displays and for sections that are read elsewhere (MCP servers, tasks).
+    /// The merged tree, for displays and for sections that are read elsewhere (tasks).
     pub tree: Node,
     /// Files that were read.
     pub files: usize,
@@ -43,9 +43,16 @@ pub fn load(sources: &Sources) -> Loaded {
     let mut findings = Vec::new();
     let layered = layers::build(sources, &mut findings);
     check::root(&layered.tree, &mut findings);
-    let reading = read::Reading { layered: &layered, now: sources.now, imported: sources.imported.clone() };
+    let reading = read::Reading {
+        layered: &layered,
+        now: sources.now,
+        imported: sources.imported.clone(),
+        home: sources.home.as_deref(),
+        project: sources.project.as_ref().map(|project| project.root.as_path()),
+    };
     let mut config = read::config(&reading, &mut findings);
     cross::check(&config, &layered.tree, &sources.catalogue, sources.now, &mut findings);
+    servers::check(&layered.tree, &mut findings);
     programs::check(&config, &layered.tree, &sources.catalogue, &mut findings);
     budget_guard::keep(&mut config, &layered, &mut findings);
     let mut diagnostics: Vec<Diagnostic> = findings
@@ -82,6 +89,10 @@ fn mark_broken(config: &mut Config, diagnostics: &[Diagnostic]) {
             "agents" => config.agents.get_mut(name).map(|entry| &mut entry.broken),
             "tools" => config.tools.get_mut(name).map(|entry| &mut entry.broken),
             "models" => config.models.get_mut(name).map(|entry| &mut entry.broken),
+            "mcp_servers" => {
+                let mut servers = config.mcp.servers.iter_mut();
+                servers.find(|server| server.name == *name).map(|server| &mut server.broken)
+            }
             _ => None,
         };
         if let Some(broken @ None) = broken {

@@ -1,13 +1,19 @@
 //! `mcp_servers` and `mcp_settings`, typed.
 //!
 //! Values that may be secret stay references here and are expanded only when a server is started, so that neither
-//! a display nor a log nor a comparison ever holds one.
+//! a display nor a log nor a comparison ever holds one. Nothing is started or asked here.
+
+mod fetch;
+mod secret;
+mod shown;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use secret::{SecretError, SecretText};
 
 /// All servers, and what holds for them.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -79,12 +85,12 @@ pub struct McpServerConfig {
     pub broken: Option<String>,
 }
 
-/// How a server is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a server is reached. Its `Debug` form is what may be shown of it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum McpTransport {
     /// A program that speaks on its standard input and output.
     Stdio {
-        /// Program and arguments, not empty.
+        /// Program and arguments; empty only in a broken entry.
         command: Vec<SecretText>,
         /// For its environment, beside what every server gets.
         env: Vec<(String, SecretText)>,
@@ -98,27 +104,6 @@ pub enum McpTransport {
         /// Headers of each request.
         headers: Vec<(String, SecretText)>,
     },
-}
-
-/// A text that may hold references to secrets. Its `Debug` form and every display are the text as written.
-#[derive(Clone, PartialEq, Eq)]
-pub enum SecretText {
-    /// As written; `${NAME}` and `${NAME:-otherwise}` are read from the daemon's environment at the start.
-    Text(String),
-    /// The content of a file, without the line break at its end.
-    File(PathBuf),
-    /// What a command writes, without the line break at its end.
-    Command(Vec<String>),
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => write!(f, "{text:?}"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Command(words) => write!(f, "command:{words:?}"),
-        }
-    }
 }
 
 /// When a server that ended is started again.
@@ -158,8 +143,8 @@ pub struct HealthCheck {
     pub failures: u32,
 }
 
-/// What is asked.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// What is asked. The `Debug` form leaves out arguments, which may hold anything.
+#[derive(Clone, PartialEq, Default)]
 pub enum HealthMethod {
     /// What its era has for this: `ping`, or `server/discover`.
     #[default]
@@ -196,4 +181,51 @@ pub enum OnExceed {
     Restart,
     /// The server is stopped, and failed.
     Stop,
+}
+
+impl McpServerConfig {
+    /// Whether a running server must be started anew for the other configuration: it is reached or opened in another
+    /// way. How long is waited for it, what is allowed of it and what is said of it need no new start, and neither
+    /// does another order of its variables or headers.
+    pub fn needs_restart(&self, other: &Self) -> bool {
+        self.era != other.era || !self.transport.same(&other.transport)
+    }
+}
+
+impl McpTransport {
+    fn same(&self, other: &Self) -> bool {
+        let sorted = |pairs: &[(String, SecretText)]| {
+            let mut pairs = pairs.to_vec();
+            pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+            pairs
+        };
+        match (self, other) {
+            (
+                Self::Stdio { command, env, cwd },
+                Self::Stdio { command: other_command, env: other_env, cwd: other_cwd },
+            ) => command == other_command && cwd == other_cwd && sorted(env) == sorted(other_env),
+            (Self::Http { url, headers }, Self::Http { url: other_url, headers: other_headers }) => {
+                url == other_url && sorted(headers) == sorted(other_headers)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for McpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown::transport(self))
+    }
+}
+
+impl fmt::Debug for HealthMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("Auto"),
+            Self::ToolsList => f.write_str("ToolsList"),
+            Self::ToolCall { tool, .. } => {
+                f.debug_struct("ToolCall").field("tool", tool).finish_non_exhaustive()
+            }
+        }
+    }
 }

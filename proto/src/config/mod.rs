@@ -19,9 +19,11 @@ mod node;
 mod programs;
 mod read;
 pub mod schema;
+mod servers;
 mod show;
 mod sources;
 pub mod trust;
+mod words;
 mod yaml;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Checks on what would be run or reached: tools, their templates, MCP servers, addresses.
+//! Checks on what would be run or reached: tools, their templates, addresses.
 
 use std::net::IpAddr;
 
@@ -8,9 +8,6 @@ use super::model::{Config, Tool};
 use super::node::Node;
 use super::sources::Catalogue;
 
-/// Programs that fetch a package and run it.
-const RUNNERS: [&str; 7] = ["npx", "bunx", "pnpx", "uvx", "pipx", "dlx", "deno"];
-
 /// Checks everything; findings are appended.
 pub(super) fn check(config: &Config, tree: &Node, catalogue: &Catalogue, findings: &mut Vec<Diagnostic>) {
     let mut programs = Programs { tree, catalogue, findings };
@@ -19,7 +16,6 @@ pub(super) fn check(config: &Config, tree: &Node, catalogue: &Catalogue, finding
             programs.tool(name, tool);
         }
     }
-    programs.servers();
     programs.addresses();
 }
 
@@ -96,32 +92,6 @@ impl Programs<'_> {
         }
     }
 
-    fn servers(&mut self) {
-        let Some(servers) = self.tree.get("mcp_servers").and_then(Node::map) else { return };
-        for (name, entry) in servers {
-            let (path, node) = (KeyPath::of(["mcp_servers", name]), &entry.node);
-            if node.map().is_none() {
-                continue;
-            }
-            let (command, url) = (node.get("command"), node.get("url"));
-            match (command.is_some(), url.is_some()) {
-                (false, false) => {
-                    let message = format!("{path} has neither `command` nor `url`");
-                    self.at_key(Code::MissingKey, &path, message);
-                }
-                (true, true) if node.get("transport").is_none() => {
-                    let message = format!("{path} has both `command` and `url`; say which with `transport`");
-                    self.at_key(Code::WrongType, &path, message);
-                }
-                _ => {}
-            }
-            if let Some(program) = command.and_then(fetches_code) {
-                let message = format!("{path}: `{program}` fetches a program and runs it");
-                self.report(Code::DownloadsCode, &path.with("command"), message);
-            }
-        }
-    }
-
     fn addresses(&mut self) {
         let tables = [("providers", "base_url"), ("mcp_servers", "url")];
         for (table, key) in tables {
@@ -162,14 +132,4 @@ fn is_url(text: &str) -> bool {
     }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
-}
-
-/// The program of a command that fetches what it runs.
-fn fetches_code(command: &Node) -> Option<String> {
-    let first = match command.items() {
-        Some(items) => items.first()?.text()?,
-        None => command.text()?.split_whitespace().next()?,
-    };
-    let name = first.rsplit('/').next()?;
-    RUNNERS.contains(&name).then(|| name.to_owned())
 }

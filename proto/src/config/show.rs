@@ -85,19 +85,20 @@ fn default_of(path: &KeyPath) -> Option<String> {
 }
 
 fn is_hidden(path: &KeyPath) -> bool {
-    let above = path.0.split_last().map(|(_, above)| above).unwrap_or_default();
-    above.iter().skip(2).any(|step| HIDDEN_BELOW.contains(&step.as_str()))
+    let steps: Vec<&str> = path.0.iter().map(String::as_str).collect();
+    let [_, _, key, inside @ ..] = steps.as_slice() else { return false };
+    // A file or a command that a secret comes from is none.
+    let source = |steps: &[&str]| matches!(steps, ["file"] | ["command", ..]);
+    match inside {
+        [] => *key == "bearer",
+        [_, rest @ ..] if HIDDEN_BELOW.contains(key) => !source(rest),
+        rest => *key == "bearer" && !source(rest),
+    }
 }
 
 /// A scalar as it may be shown.
 fn shown_text(text: &str, hidden: bool) -> String {
-    let only_references = || {
-        let vars = expand::references(text).unwrap_or_default();
-        let bare =
-            vars.iter().all(|(_, has_default)| !has_default) && expand::literals(text).trim().is_empty();
-        !vars.is_empty() && bare
-    };
-    if hidden && !only_references() { "(hidden)".to_owned() } else { text.to_owned() }
+    if hidden && !expand::only_references(text) { "(hidden)".to_owned() } else { text.to_owned() }
 }
 
 /// A value on one line.

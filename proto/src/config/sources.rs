@@ -20,6 +20,8 @@ pub struct Sources {
     pub project: Option<Project>,
     /// What comes with the program and is not known here.
     pub catalogue: Catalogue,
+    /// The user's home directory, at which paths of MCP servers begin.
+    pub home: Option<PathBuf>,
     /// For prices.
     pub now: UnixMs,
     /// Prices that the user imported with `llmctl models update`.

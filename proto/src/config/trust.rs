@@ -152,6 +152,7 @@ pub fn adds(project: &Loaded) -> Vec<String> {
             entry.node.get("command").or_else(|| entry.node.get("url")).map(command).unwrap_or_default();
         let args = entry.node.get("args").map(command).unwrap_or_default();
         lines.push(format!("server {name}: {}", format!("{said} {args}").trim()));
+        lines.extend(sources(name, &entry.node));
         let names = entry.node.get("env").and_then(Node::map).into_iter().flatten().map(|(name, _)| name);
         lines.extend(environment("server", name, names));
     }
@@ -175,6 +176,21 @@ pub fn adds(project: &Loaded) -> Vec<String> {
 fn environment<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a String>) -> Option<String> {
     let names: Vec<&str> = names.map(String::as_str).collect();
     (!names.is_empty()).then(|| format!("{what} {name} sets {}", names.join(", ")))
+}
+
+/// What a server's secrets come from: files that are read, programs that are run.
+fn sources(name: &str, node: &Node) -> Vec<String> {
+    let alone = ["url", "bearer"].into_iter().filter_map(|key| Some((key, node.get(key)?)));
+    let below = ["env", "headers"].into_iter().filter_map(|key| node.get(key)?.map()).flatten();
+    let below = below.map(|(key, entry)| (key.as_str(), &entry.node));
+    let said = alone.chain(below).filter_map(|(key, secret)| {
+        match (secret.get("file").and_then(Node::text), secret.get("command")) {
+            (Some(file), _) => Some(format!("server {name} reads {file} for {key}")),
+            (None, Some(words)) => Some(format!("server {name} runs `{}` for {key}", command(words))),
+            (None, None) => None,
+        }
+    });
+    said.collect()
 }
 
 fn command(node: &Node) -> String {

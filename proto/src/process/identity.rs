@@ -30,6 +30,7 @@ pub fn boot_id() -> &'static str {
 pub(super) struct Stat {
     pub(super) state: char,
     pub(super) parent: u32,
+    pub(super) session: u32,
     pub(super) start_time: u64,
     /// Processor time of the process itself, in clock ticks.
     pub(super) cpu: u64,
@@ -43,10 +44,11 @@ pub(super) fn stat(pid: u32) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
-    let user: u64 = fields.nth(9)?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    let user: u64 = fields.nth(7)?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     let start_time = fields.nth(6)?.parse().ok()?;
-    Some(Stat { state, parent, start_time, cpu: user.saturating_add(system) })
+    Some(Stat { state, parent, session, start_time, cpu: user.saturating_add(system) })
 }
 
 impl Identity {

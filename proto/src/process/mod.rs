@@ -10,8 +10,8 @@ mod tree;
 pub use identity::{Identity, boot_id};
 pub use ladder::{Ladder, Rung, StopPlan};
 pub use tree::{
-    DETACHED_VARIABLE, TAG_VARIABLE, children_of, cpu_ticks, descendants, has_tag, kill_all, own_children,
-    reap, tagged,
+    DETACHED_VARIABLE, SERVER_VARIABLE, TAG_VARIABLE, children_of, cpu_ticks, descendants, goes_on, has_tag,
+    in_session, kill_all, marked, own_children, reap, reap_strangers, tagged,
 };
 
 pub use rustix::process::Signal;

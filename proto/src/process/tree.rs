@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 
 use super::Identity;
-use super::identity::{boot_id, stat};
+use super::identity::{Stat, boot_id, stat};
 
 /// Variable that marks the children of an operation; its value is the operation's tag.
 pub const TAG_VARIABLE: &str = "LLMCTL_TAG";
@@ -14,6 +14,9 @@ pub const TAG_VARIABLE: &str = "LLMCTL_TAG";
 /// Variable that marks what was started to go on by itself, the daemon or a detached operation: whoever started it,
 /// perhaps a tool, takes nothing of it along when it ends.
 pub const DETACHED_VARIABLE: &str = "LLMCTL_DETACHED";
+
+/// Variable that marks every MCP server of one daemon; its value names the daemon's directories.
+pub const SERVER_VARIABLE: &str = "LLMCTL_MCP_ID";
 
 fn all_pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
@@ -58,6 +61,11 @@ pub fn has_tag(pid: u32, tag: &str) -> bool {
     carries(pid, TAG_VARIABLE, tag)
 }
 
+/// Whether a process was started to go on by itself.
+pub fn goes_on(pid: u32) -> bool {
+    carries(pid, DETACHED_VARIABLE, "1")
+}
+
 /// Live processes below any of `roots` by parent links, the roots themselves included. What goes on by itself, and
 /// everything below it, is left out.
 pub fn descendants(roots: &[u32]) -> Vec<Identity> {
@@ -73,7 +81,7 @@ pub fn descendants(roots: &[u32]) -> Vec<Identity> {
     let mut queue: Vec<u32> = roots.to_vec();
     let mut found = Vec::new();
     while let Some(pid) = queue.pop() {
-        if !seen.insert(pid) || carries(pid, DETACHED_VARIABLE, "1") {
+        if !seen.insert(pid) || goes_on(pid) {
             continue;
         }
         if let Some(stat) = stats.get(&pid)
@@ -94,8 +102,20 @@ pub fn cpu_ticks(root: u32) -> u64 {
 
 /// Live processes of ours that carry `LLMCTL_TAG=tag` in their environment, this process excepted.
 pub fn tagged(tag: &str) -> Vec<Identity> {
+    marked(TAG_VARIABLE, tag)
+}
+
+/// Live processes of ours whose environment has this variable with this value, this process excepted.
+pub fn marked(name: &str, value: &str) -> Vec<Identity> {
     let me = std::process::id();
-    all_pids().into_iter().filter(|pid| *pid != me && has_tag(*pid, tag)).filter_map(Identity::of).collect()
+    let carries = |pid: &u32| *pid != me && carries(*pid, name, value);
+    all_pids().into_iter().filter(carries).filter_map(Identity::of).collect()
+}
+
+/// Live processes of a session.
+pub fn in_session(session: u32) -> Vec<Identity> {
+    let member = |pid: &u32| stat(*pid).is_some_and(|stat| stat.session == session);
+    all_pids().into_iter().filter(member).filter_map(Identity::of).collect()
 }
 
 /// Kills every one of these processes that is still itself; gives those that were.
@@ -103,12 +123,23 @@ pub fn kill_all(processes: &[Identity]) -> Vec<Identity> {
     processes.iter().filter(|process| process.signal(Signal::KILL).is_ok()).cloned().collect()
 }
 
-/// Collects the exit of re-parented children of this process that have ended, except `known`, whose exit
+/// Collects the exit of re-parented children of this process that have ended, except those in `known`, whose exit
 /// somebody else waits for.
-pub fn reap(known: Option<u32>) {
+pub fn reap(known: &[u32]) {
+    reap_if(|pid, _| !known.contains(&pid));
+}
+
+/// As `reap`, but only what has left this process's session: what was started in it is waited for by whoever
+/// started it.
+pub fn reap_strangers(known: &[u32]) {
+    let Some(own) = stat(std::process::id()).map(|stat| stat.session) else { return };
+    reap_if(|pid, stat| stat.session != own && !known.contains(&pid));
+}
+
+fn reap_if(wanted: impl Fn(u32, &Stat) -> bool) {
     let me = std::process::id();
     for pid in all_pids() {
-        if Some(pid) == known || stat(pid).is_none_or(|s| s.parent != me || s.state != 'Z') {
+        if !stat(pid).is_some_and(|stat| stat.parent == me && stat.state == 'Z' && wanted(pid, &stat)) {
             continue;
         }
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

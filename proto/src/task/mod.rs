@@ -29,7 +29,7 @@ pub use body::{Body, FileStat, MAX_FILE_BYTES, RawTask, Salvage, hash_of, rev_of
 pub use brief::brief;
 pub use card::{Card, MAX_CARD_BYTES};
 pub use diff::diff;
-pub use edit::{Applied, ChangedLine, Edit, EditError, NewValue, apply, reapply};
+pub use edit::{Applied, ChangedLine, Edit, EditError, NewValue, append_section, apply, reapply};
 pub use layout::{Layout, Spot, is_agent_dir, is_task_name, stem};
 pub use mirror::{Mirror, Shown};
 pub use node::{At, Entry, Node, Scalar, Style, Value};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::options::{GrandchildKind, Options};
+use super::options::GrandchildKind;
 use crate::wait::poll;
 
 /// First argument of a grandchild.
@@ -20,9 +20,25 @@ pub const WORD: &str = "__grandchild";
 const LIFE: Duration = Duration::from_mins(5);
 const START: Duration = Duration::from_secs(10);
 
-/// Starts the grandchildren an options line asks for, and waits until each has noted its process id.
-pub(super) fn start(options: &Options) -> io::Result<()> {
-    for (index, kind) in options.grandchild.iter().enumerate() {
+/// Which processes a fake starts.
+#[derive(Debug, Clone, Copy)]
+pub struct Grandchildren<'a> {
+    /// One process each.
+    pub kinds: &'a [GrandchildKind],
+    /// They ignore the signals that ask for an end.
+    pub stubborn: bool,
+    /// The file they write their process ids to.
+    pub pids: Option<&'a Path>,
+    /// They keep standard output open.
+    pub holds_stdout: bool,
+}
+
+/// Starts grandchildren, and waits until each has noted its process id.
+///
+/// # Errors
+/// One cannot be started, or does not note its id.
+pub fn start(wanted: &Grandchildren<'_>) -> io::Result<()> {
+    for (index, kind) in wanted.kinds.iter().enumerate() {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(WORD);
         command.arg(match kind {
@@ -30,17 +46,17 @@ pub(super) fn start(options: &Options) -> io::Result<()> {
             GrandchildKind::Setsid => "setsid",
             GrandchildKind::Double => "double",
         });
-        command.arg(if options.grandchild_stubborn { "stubborn" } else { "polite" });
-        command.arg(options.grandchild_pids.as_deref().unwrap_or(Path::new("")));
+        command.arg(if wanted.stubborn { "stubborn" } else { "polite" });
+        command.arg(wanted.pids.unwrap_or(Path::new("")));
         command.stdin(Stdio::null()).stderr(Stdio::null());
-        if !options.grandchild_holds_stdout {
+        if !wanted.holds_stdout {
             command.stdout(Stdio::null());
         }
         let mut child = command.spawn()?;
         if *kind == GrandchildKind::Double {
             child.wait()?;
         }
-        if let Some(file) = &options.grandchild_pids {
+        if let Some(file) = wanted.pids {
             let noted = || std::fs::read_to_string(file).is_ok_and(|text| text.lines().count() > index);
             poll(START, || noted().then_some(())).ok_or(io::ErrorKind::TimedOut)?;
         }

@@ -107,7 +107,12 @@ impl<'a> Play<'a> {
             self.write(format!("garbage {number} {{\"type\": \"text\", nonsense\n").as_bytes())?;
         }
         self.flood_stderr()?;
-        grandchild::start(options)?;
+        grandchild::start(&grandchild::Grandchildren {
+            kinds: &options.grandchild,
+            stubborn: options.grandchild_stubborn,
+            pids: options.grandchild_pids.as_deref(),
+            holds_stdout: options.grandchild_holds_stdout,
+        })?;
         match &options.replay {
             Some(path) => self.replay(path),
             None => self.generate(),

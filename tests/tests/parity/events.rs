@@ -232,7 +232,7 @@ impl Events {
                 self.push(event);
             }
             3 => {
-                let event = self.of_a_watcher();
+                let event = if self.random.percent(60) { self.of_a_server() } else { self.of_a_watcher() };
                 self.push(event);
             }
             _ if self.random.percent(50) => {

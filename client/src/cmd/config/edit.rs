@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use llmctl_proto::config::{Severity, discover, load};
 use llmctl_proto::paths::{Paths, make_private_dir, private_file};
@@ -11,6 +10,7 @@ use super::print;
 use crate::cli::config::ConfigFlags;
 use crate::config::{catalogue, safe, working_dir};
 use crate::error::{CliError, Exit, Outcome};
+use crate::term::editor::open;
 
 pub(super) fn run(paths: &Paths, flags: &ConfigFlags, file: Option<PathBuf>) -> Outcome {
     let path = path(paths, flags, file)?;
@@ -21,7 +21,10 @@ pub(super) fn run(paths: &Paths, flags: &ConfigFlags, file: Option<PathBuf>) -> 
         made.map_err(|e| CliError::failed(format!("cannot make {}", path.display())).caused_by(e))?;
     }
     loop {
-        edit(&path)?;
+        open(&path).map_err(|error| {
+            let hint = format!("{} may have been changed; see `llmctl config validate`", path.display());
+            error.hint(hint)
+        })?;
         let loaded = load(&discover::only(&dir, &working_dir()?, catalogue())?);
         let report = loaded.report(Severity::Warning);
         print(&String::from_utf8_lossy(&safe(&report)))?;
@@ -46,24 +49,6 @@ fn path(paths: &Paths, flags: &ConfigFlags, file: Option<PathBuf>) -> Result<Pat
             .hint("files of the configuration end in .yaml"));
     }
     Ok(working_dir()?.join(path))
-}
-
-fn edit(path: &Path) -> Result<(), CliError> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_owned());
-    // Such variables hold a program and its flags, as `code --wait`.
-    let mut words = editor.split_whitespace();
-    let program = words.next().unwrap_or("vi");
-    let status = Command::new(program)
-        .args(words)
-        .arg(path)
-        .status()
-        .map_err(|e| CliError::failed(format!("cannot start the editor {program}")).caused_by(e))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(CliError::failed(format!("the editor {program} ended with {status}"))
-        .hint(format!("{} may have been changed; see `llmctl config validate`", path.display())))
 }
 
 fn again() -> Result<bool, CliError> {

@@ -36,6 +36,11 @@ pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, verb: ConfigVerb) ->
     }
 }
 
+/// Opens a file of the configuration in the user's editor, as `config edit` does.
+pub(super) fn edit_file(paths: &Paths, file: Option<std::path::PathBuf>) -> Outcome {
+    edit::run(paths, &ConfigFlags::default(), file)
+}
+
 async fn reload(paths: &Paths, json: bool) -> Outcome {
     let mut client = link::connect(paths).await?;
     let text = client.reload_config(ReloadConfigRequest {}).await?.into_inner().result;

@@ -1,21 +1,17 @@
 //! Verbs that change a task, each under the lock of the tree and verified before it is written.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::time::Duration;
 
 use llmctl_proto::task::files::{Done, FilesError, Loaded};
-use llmctl_proto::task::{Asked, Edit, Lane, NewTask, RawTask, Refusal, State, Task, Verb, plan};
+use llmctl_proto::task::{Asked, Edit, Lane, RawTask, Refusal, State, Task, Verb, plan};
 use llmctl_proto::time::UnixMs;
 
 use super::place::{Place, failed};
 use super::{print_json, print_safe};
-use crate::cli::task::{How, New};
+use crate::cli::task::How;
 use crate::error::{CliError, Exit, Outcome};
 use crate::term::one_line;
-
-/// Longest description read from a file, in bytes.
-const MAX_DESCRIPTION: u64 = 16 * 1024;
 
 /// Carries one verb out on one task.
 pub(super) fn run(place: &mut Place, id: &str, verb: &Verb, how: &How) -> Outcome {
@@ -157,43 +153,4 @@ pub(super) fn archive(place: &mut Place, id: Option<&str>, older: Option<Duratio
         print_safe(&format!("{list}{} archived\n", rows.len()))?;
     }
     Ok(Exit::Ok)
-}
-
-/// Writes a new task.
-pub(super) fn create(place: &mut Place, args: New) -> Outcome {
-    let description = args.description_file.as_deref().map(read_description).transpose()?;
-    let new = NewTask {
-        title: args.title,
-        agent: args.agent,
-        priority: Some(args.priority),
-        description,
-        created_by: None,
-        assign: args.assign,
-    };
-    let _held = place.lock()?;
-    let asked = Asked { layout: place.tree.layout(), now: UnixMs::now(), force: false };
-    let path = place.tree.create(&new, asked).map_err(failed)?.map_err(|refusal| refused(&refusal))?;
-    if args.json {
-        print_json(&place.row(&path)?)?;
-    } else {
-        print_safe(&format!("{path}\n"))?;
-    }
-    Ok(Exit::Ok)
-}
-
-fn read_description(file: &str) -> Result<String, CliError> {
-    let failed = |error: std::io::Error| {
-        CliError::usage(format!("cannot read the description from {file}")).caused_by(error)
-    };
-    let mut text = String::new();
-    if file == "-" {
-        std::io::stdin().lock().take(MAX_DESCRIPTION + 1).read_to_string(&mut text).map_err(failed)?;
-    } else {
-        let file = std::fs::File::open(file).map_err(failed)?;
-        file.take(MAX_DESCRIPTION + 1).read_to_string(&mut text).map_err(failed)?;
-    }
-    if text.len() as u64 > MAX_DESCRIPTION {
-        return Err(CliError::usage("the description is longer than 16 KiB"));
-    }
-    Ok(text)
 }

@@ -6,6 +6,7 @@ mod graph;
 mod history;
 mod lint;
 mod list;
+mod new;
 mod place;
 mod run;
 mod show;
@@ -61,7 +62,7 @@ pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: TaskArgs) -> O
         TaskVerb::Archive { id, older_than, how } => {
             change::archive(&mut place, id.as_deref(), older_than, &how)
         }
-        TaskVerb::New(args) => change::create(&mut place, args),
+        TaskVerb::New(args) => new::run(&mut place, args),
         TaskVerb::List(args) => list::run(&mut place, &args),
         TaskVerb::Next { agent, count, json } => list::next(&mut place, agent.as_deref(), count, json),
         TaskVerb::Show { id, raw, json } => show::run(&mut place, &id, raw, json),

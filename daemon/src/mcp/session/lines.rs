@@ -202,7 +202,7 @@ mod tests {
             use tokio::io::AsyncWriteExt as _;
             from.write_all(b"{\"jsonrpc\": \"2.0\", \"id\": 17, \"result\": \"").await.expect("read");
             for _ in 0..1_600 {
-                from.write_all(&[b'x'; CHUNK]).await.expect("read");
+                from.write_all(&vec![b'x'; CHUNK]).await.expect("read");
             }
             from.write_all(b"\"}\nnext\n").await.expect("read");
         });

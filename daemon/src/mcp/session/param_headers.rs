@@ -81,7 +81,7 @@ impl Found {
                 for (key, value) in map {
                     match (key.as_str(), value) {
                         ("properties", Value::Object(properties)) => {
-                            self.properties(properties, reachable)?
+                            self.properties(properties, reachable)?;
                         }
                         // Values that look like schemas and are none.
                         ("x-mcp-header" | "default" | "const" | "enum" | "examples", _) => {}

@@ -1,11 +1,13 @@
 //! From the checked tree to typed values. What is wrong was reported by the checks; here it reads as absent.
 
 mod entries;
+mod mcp;
 mod policies;
 mod prices;
 mod sections;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
@@ -27,6 +29,10 @@ pub(super) struct Reading<'a> {
     pub(super) now: UnixMs,
     /// Prices that the user imported.
     pub(super) imported: Option<Arc<price::Catalogue>>,
+    /// The user's home directory.
+    pub(super) home: Option<&'a Path>,
+    /// The project whose files are read.
+    pub(super) project: Option<&'a Path>,
 }
 
 /// Reads everything; findings on prices are appended, since only reading them shows whether they fit together.
@@ -39,7 +45,7 @@ pub(super) fn config(reading: &Reading<'_>, findings: &mut Vec<Diagnostic>) -> C
         sections::keep_prompts(tree, &mut policies, &default_policy);
     }
     let mut config = Config {
-        mcp: crate::config::McpConfig::default(),
+        mcp: mcp::read(reading),
         agents: table(tree, "agents", entries::agent),
         tools: table(tree, "tools", entries::tool),
         models: table(tree, "models", entries::model),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Key, Kind, ROOT};
+use super::{Key, Kind, ROOT, SECRET_SOURCE};
 
 /// The JSON Schema (draft 2020-12) of the whole configuration.
 pub fn json_schema() -> Value {
@@ -57,8 +57,18 @@ fn kind(kind_of: Kind) -> Value {
         Kind::Table(keys) => json!({"type": ["object", "null"], "additionalProperties": object(keys)}),
         Kind::Object(keys) => object(keys),
         Kind::Words => json!({"type": ["string", "array"], "items": {"type": "string"}}),
+        Kind::Secret => json!({"anyOf": [kind(Kind::EnvText), secret_source()]}),
         Kind::Any => json!({}),
     }
+}
+
+/// A mapping with exactly one of its keys.
+fn secret_source() -> Value {
+    let mut source = object(SECRET_SOURCE);
+    source["type"] = json!("object");
+    source["minProperties"] = json!(1);
+    source["maxProperties"] = json!(1);
+    source
 }
 
 #[cfg(test)]
@@ -76,5 +86,12 @@ mod tests {
             65_535
         );
         assert_eq!(schema["additionalProperties"], json!(false));
+        let server = &schema["properties"]["mcp_servers"]["additionalProperties"]["properties"];
+        for secret in [&server["bearer"], &server["url"], &server["env"]["additionalProperties"]] {
+            assert_eq!(secret["anyOf"][0]["type"][0], "string");
+            assert_eq!(secret["anyOf"][1]["properties"]["file"]["type"][0], "string");
+            assert_eq!(secret["anyOf"][1]["maxProperties"], 1);
+        }
+        assert_eq!(server["health_check"]["properties"]["method"]["enum"][0], "auto");
     }
 }

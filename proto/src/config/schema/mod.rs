@@ -4,6 +4,7 @@
 mod entries;
 mod json;
 mod sections;
+mod servers;
 
 pub use json::json_schema;
 
@@ -40,8 +41,10 @@ pub enum Kind {
     Object(&'static [Key]),
     /// A mapping of names to mappings with these keys: the entries that errors belong to.
     Table(&'static [Key]),
-    /// Text or a list of texts.
+    /// A command: text that is split into words, or a list of words.
     Words,
+    /// Text in which `${NAME}` stands for a variable, or `{file: PATH}`, or `{command: WORDS}`; never shown.
+    Secret,
     /// Anything.
     Any,
 }
@@ -71,6 +74,12 @@ const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Key {
 
 const TEXTS: Kind = Kind::List(&Kind::Text);
 const ENV_MAP: Kind = Kind::MapOf(&Kind::EnvText);
+const SECRETS: Kind = Kind::MapOf(&Kind::Secret);
+/// Keys of a secret that is no text; one of them.
+pub(super) const SECRET_SOURCE: &[Key] = &[
+    key("file", Kind::Text, "", "A file that holds it; a relative path as for `cwd`."),
+    key("command", Kind::Words, "", "A program that writes it, run without a shell, for at most 10 s."),
+];
 /// A count that is at least one.
 const COUNT: Kind = Kind::Integer(1, u32::MAX as u64);
 /// A count or a time that may be nothing.
@@ -90,8 +99,8 @@ pub static ROOT: &[Key] = &[
     key("rate_limiting", Kind::Object(sections::RATES), "{}", "Requests in a minute and an hour."),
     key("routing", Kind::Object(sections::ROUTING), "{}", "How tool and model are chosen."),
     key("daemon", Kind::Object(sections::DAEMON), "{}", "The daemon; read from the user's directory only."),
-    key("mcp_servers", Kind::Table(sections::MCP_SERVER), "{}", "MCP servers."),
-    key("mcp_settings", Kind::Object(sections::MCP_SETTINGS), "{}", "What holds for all MCP servers."),
+    key("mcp_servers", Kind::Table(servers::SERVER), "{}", "MCP servers."),
+    key("mcp_settings", Kind::Object(servers::SETTINGS), "{}", "What holds for all MCP servers."),
     key("tasks", Kind::Object(sections::TASKS), "{}", "The task board."),
     key("telemetry", Kind::Object(sections::TELEMETRY), "{}", "As llm-service has it; see `daemon.history`."),
     key(
@@ -120,6 +129,7 @@ pub fn step_into(kind: Kind, step: &str) -> Option<Kind> {
         Kind::MapOf(inner) => Some(*inner),
         Kind::List(inner) if step.starts_with('[') => Some(*inner),
         Kind::Words if step.starts_with('[') => Some(Kind::Text),
+        Kind::Secret => find(SECRET_SOURCE, step).map(|key| key.kind),
         Kind::Any => Some(Kind::Any),
         _ => None,
     }
@@ -143,13 +153,17 @@ impl Kind {
             Self::List(inner) => format!("a list, each item {}", inner.words()),
             Self::MapOf(_) | Self::Object(_) | Self::Table(_) => "a mapping".to_owned(),
             Self::Words => "text or a list of texts".to_owned(),
+            Self::Secret => {
+                "text, in which ${NAME} stands for a variable, or {file: PATH}, or {command: [WORD, …]}"
+                    .to_owned()
+            }
             Self::Any => "anything".to_owned(),
         }
     }
 
     /// Whether its values are hidden in displays.
     pub fn is_secret(self) -> bool {
-        matches!(self, Self::EnvText)
+        matches!(self, Self::EnvText | Self::Secret)
     }
 }
 

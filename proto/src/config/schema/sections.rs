@@ -1,6 +1,6 @@
-//! Keys of the sections that are no tables of names, and of MCP servers.
+//! Keys of the sections that are no tables of names.
 
-use super::{COUNT, ENV_MAP, Key, Kind, NUMBER, TEXTS, TOKENS, key};
+use super::{COUNT, Key, Kind, NUMBER, TEXTS, TOKENS, key};
 
 pub(super) const COST: &[Key] = &[
     key("simple_task_threshold_tokens", TOKENS, "1500", "Input tokens below which a prompt is small."),
@@ -65,47 +65,6 @@ pub(super) const DAEMON: &[Key] = &[
 ];
 
 const LOG_LEVEL: Kind = Kind::Choice(&["error", "warn", "info", "debug", "trace"]);
-
-const HEALTH: &[Key] = &[
-    key("method", Kind::Choice(&["ping", "tools_list", "tool_call"]), "ping", "What is asked."),
-    key("timeout_seconds", Kind::Integer(1, 30), "5", "Seconds to answer."),
-    key("tool", Kind::Text, "", "Tool that `tool_call` calls."),
-    key("args", Kind::Any, "{}", "Arguments of that call."),
-];
-
-const LIMITS: &[Key] = &[
-    key("memory_mb", COUNT, "", "Mebibytes of memory."),
-    key("cpu_percent", COUNT, "", "Per cent of one processor."),
-    key("on_exceed", Kind::Choice(&["warn", "restart"]), "warn", "What happens beyond."),
-];
-
-pub(super) const MCP_SERVER: &[Key] = &[
-    key("command", Kind::Words, "", "Program and arguments, for stdio."),
-    key("args", TEXTS, "[]", "Appended to the command."),
-    key("url", Kind::EnvText, "", "Address, for http."),
-    key("headers", ENV_MAP, "{}", "Headers, for http."),
-    key("transport", Kind::Choice(&["stdio", "http"]), "", "Follows from `command` or `url`."),
-    key("package", Kind::Text, "", "Shown."),
-    key("env", ENV_MAP, "{}", "For its environment."),
-    key("cwd", Kind::Text, "", "Working directory; by default the project's."),
-    key("auto_start", Kind::Bool, "", "By default `mcp_settings.auto_start_default`."),
-    key("health_check", Kind::Object(HEALTH), "{}", "How its health is asked."),
-    key("restart_on_failure", Kind::Bool, "true", "Whether it is started again."),
-    key("max_restart_attempts", Kind::Integer(1, 10), "3", "Starts within the window."),
-    key("restart_window_seconds", COUNT, "600", "The window, in seconds."),
-    key("shared", Kind::Bool, "false", "One process for several clients; only for a stateless server."),
-    key("tools", TEXTS, "", "The only tools that are allowed."),
-    key("limits", Kind::Object(LIMITS), "{}", "Memory and processor."),
-    key("note", Kind::Text, "", "Shown."),
-];
-
-pub(super) const MCP_SETTINGS: &[Key] = &[
-    key("auto_start_default", Kind::Bool, "false", "Whether servers start by themselves."),
-    key("health_check_interval_seconds", Kind::Integer(10, 300), "30", "Seconds between health checks."),
-    key("startup_timeout_seconds", Kind::Integer(1, 60), "10", "Seconds to start."),
-    key("shutdown_timeout_seconds", Kind::Integer(1, 30), "5", "Seconds to stop."),
-    key("log_directory", Kind::Text, "", "By default the state directory."),
-];
 
 const LANES: &[Key] = &[
     key("inbox", Kind::Text, "inbox", "New tasks."),

@@ -26,7 +26,7 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     ("out_of_range", "policies:\n  p: {daily_budget_usd: -1}\n", "2:25", "negative"),
     ("out_of_range", "policies:\n  p: {daily_budget_usd: 0.0000000001}\n", "2:25", "9 decimals"),
     ("out_of_range", "policies:\n  p: {timezone: Mars/Olympus}\n", "2:17", "time zone"),
-    ("out_of_range", "mcp_settings: {startup_timeout_seconds: 61}\n", "1:41", "from 1 to 60"),
+    ("out_of_range", "mcp_settings: {startup_timeout_seconds: 601}\n", "1:41", "from 1 to 600"),
     (
         "unknown_tool",
         "agents:\n  a: {preferred_tool: cdex, preferred_model: gpt-4o}\n",

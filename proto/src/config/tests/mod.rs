@@ -4,6 +4,8 @@ mod codes;
 mod layers;
 mod money;
 mod real;
+mod server_faults;
+mod servers;
 
 use std::path::PathBuf;
 

@@ -2,8 +2,8 @@
 
 use super::scalar::{block, is_literal, one_line};
 use super::source::{Region, Source};
-use super::verify::{at_path, says, verify};
-use super::{Edit, EditError, NewValue};
+use super::verify::{at_path, says, verify, without};
+use super::{Edit, EditError, NewValue, section};
 use crate::task::body::Body;
 use crate::task::node::{Entry, Node, Style, Value};
 
@@ -58,6 +58,10 @@ fn step(text: &str, edit: &Edit) -> Result<Option<String>, EditError> {
     {
         return Ok(None);
     }
+    if let Edit::Remove { path } = edit {
+        let ways = section::removed(&source, path).map_err(|why| EditError::unsafe_at(edit.name(), why))?;
+        return remove(&source, path, ways).map(Some);
+    }
     let mut why = "there is no place for it".to_owned();
     for candidate in candidates(&source, edit)? {
         let Some(after) = Source::new(&candidate) else {
@@ -78,6 +82,18 @@ fn step(text: &str, edit: &Edit) -> Result<Option<String>, EditError> {
     Err(EditError::unsafe_at(edit.name(), why))
 }
 
+/// The first of these texts that lacks the key and nothing else.
+fn remove(source: &Source<'_>, path: &[String], ways: Vec<String>) -> Result<String, EditError> {
+    let good = |way: &String| match Source::new(way) {
+        Some(after) => without(source.root(), Some(after.root()), path),
+        None => section::is_bare(way) && without(source.root(), None, path),
+    };
+    let whole = matches!(source.body, Body::Parsed(_));
+    ways.into_iter()
+        .find(|way| whole && good(way))
+        .ok_or_else(|| EditError::unsafe_at(path.join("."), "something else would change with it"))
+}
+
 fn id_of(root: &Node) -> (Option<&str>, Option<&str>) {
     (root.get("id").and_then(Node::text), root.get("task_id").and_then(Node::text))
 }
@@ -95,6 +111,15 @@ fn candidates(source: &Source<'_>, edit: &Edit) -> Result<Vec<String>, EditError
         let found: Vec<usize> = (0..entries.len()).filter(|n| entries[*n].key.text() == Some(key)).collect();
         let last = depth + 1 == path.len();
         match found[..] {
+            [] if section::is_empty_map(node) && depth > 0 => {
+                let parent = at_parent(source.root(), &path[..depth]);
+                return match (parent, edit) {
+                    (Some(parent), Edit::Set { value, .. }) => {
+                        Ok(section::opened(source, parent, &path[depth..], value))
+                    }
+                    _ => Err(not_safe("the mapping is written in braces")),
+                };
+            }
             [] if *flow => return Err(not_safe("the mapping is written in braces")),
             [] => return Ok(added(source, entries, region, key, &path[depth + 1..], edit)),
             [n] => {
@@ -113,7 +138,12 @@ fn candidates(source: &Source<'_>, edit: &Edit) -> Result<Vec<String>, EditError
                     return Ok(replaced(source, entry, region, *flow, edit));
                 }
                 if entry.value.is_null() {
-                    return Err(not_safe("its parent is empty"));
+                    return match edit {
+                        Edit::Set { value, .. } if !flow => {
+                            Ok(section::opened(source, entry, &path[depth + 1..], value))
+                        }
+                        _ => Err(not_safe("its parent is empty")),
+                    };
                 }
                 node = &entry.value;
             }
@@ -121,6 +151,12 @@ fn candidates(source: &Source<'_>, edit: &Edit) -> Result<Vec<String>, EditError
         }
     }
     Err(not_safe("no key is named"))
+}
+
+/// The entry at a path.
+fn at_parent<'n>(root: &'n Node, path: &[String]) -> Option<&'n Entry> {
+    let (last, above) = path.split_last()?;
+    at_path(root, above)?.entry(last)
 }
 
 /// Places for a key that is absent.
@@ -138,6 +174,7 @@ fn added(
         Edit::Set { value, .. } => value.clone(),
         Edit::Extend { items, .. } => NewValue::List(items.clone()),
         Edit::Append { text, .. } => NewValue::Text(text.clone()),
+        Edit::Remove { .. } => return Vec::new(),
     };
     let value = rest.iter().rev().fold(value, |inner, key| NewValue::Map(vec![(key.clone(), inner)]));
     let lines = match edit {
@@ -188,7 +225,7 @@ fn inserted(source: &Source<'_>, place: usize, lines: &str) -> String {
 }
 
 /// An entry on lines of its own, without the last line end.
-fn render_entry(source: &Source<'_>, key: &str, value: &NewValue, indent: usize) -> String {
+pub(super) fn render_entry(source: &Source<'_>, key: &str, value: &NewValue, indent: usize) -> String {
     let pad = " ".repeat(indent);
     let name = one_line(key, Style::Plain, source.quote_style(), false);
     format!("{pad}{name}:{}", render_value(source, value, indent))
@@ -237,6 +274,7 @@ fn replaced(source: &Source<'_>, entry: &Entry, region: Region, flow: bool, edit
         Edit::Set { value, .. } => set(source, entry, region, flow, value),
         Edit::Extend { items, .. } => extend(source, entry, region, items),
         Edit::Append { text, .. } => append(source, entry, region, text),
+        Edit::Remove { .. } => Vec::new(),
     }
 }
 
@@ -319,7 +357,7 @@ fn append(source: &Source<'_>, entry: &Entry, region: Region, text: &str) -> Vec
     ways
 }
 
-fn spliced(source: &Source<'_>, start: usize, end: usize, text: &str) -> String {
+pub(super) fn spliced(source: &Source<'_>, start: usize, end: usize, text: &str) -> String {
     format!("{}{text}{}", &source.text[..start], &source.text[end..])
 }
 

@@ -6,6 +6,7 @@
 mod apply;
 mod merge;
 mod scalar;
+mod section;
 mod source;
 mod verify;
 
@@ -14,6 +15,7 @@ use crate::time::UnixMs;
 
 pub use apply::{Applied, ChangedLine, apply};
 pub use merge::reapply;
+pub use section::append_section;
 
 /// One intended change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,11 @@ pub enum Edit {
         key: String,
         /// One or more lines.
         text: String,
+    },
+    /// Takes a key away, with its lines and the comment right above it, and mappings that only held it.
+    Remove {
+        /// Keys from the top.
+        path: Vec<String>,
     },
 }
 
@@ -81,7 +88,7 @@ impl Edit {
     /// Keys from the top.
     pub fn path(&self) -> &[String] {
         match self {
-            Self::Set { path, .. } | Self::Extend { path, .. } => path,
+            Self::Set { path, .. } | Self::Extend { path, .. } | Self::Remove { path } => path,
             Self::Append { key, .. } => std::slice::from_ref(key),
         }
     }

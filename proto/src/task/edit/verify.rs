@@ -25,6 +25,8 @@ pub(super) fn verify(old: &Node, new: &Node, edit: &Edit) -> Result<(), String> 
             let want = if start.is_empty() { text.clone() } else { format!("{start}\n{text}") };
             after.text().is_some_and(|found| found.trim_end() == want.trim_end())
         }
+        // Verified by `without`, before anything asks for a value.
+        Edit::Remove { .. } => false,
     };
     if right { Ok(()) } else { Err("it would not read as it should".to_owned()) }
 }
@@ -53,6 +55,42 @@ pub(super) fn says(node: &Node, value: &NewValue) -> bool {
                 && found.iter().zip(wanted).all(|(a, b)| a.key.text() == Some(&b.0) && says(&a.value, &b.1))
         }),
     }
+}
+
+/// As `says`, for a value that was wrapped into the mappings below the first key of a path.
+pub(super) fn says_map(node: &Node, path: &[String], wrapped: &NewValue) -> bool {
+    let inner = path.iter().skip(1).try_fold(wrapped, |value, key| match value {
+        NewValue::Map(fields) => fields.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+        _ => None,
+    });
+    inner.is_some_and(|value| says(node, value))
+}
+
+/// `old` without the key at the path is `new`; mappings that only held it may be gone or empty. No `new` is a
+/// document that says nothing.
+pub(super) fn without(old: &Node, new: Option<&Node>, path: &[String]) -> bool {
+    let (Some((key, rest)), Some(before)) = (path.split_first(), old.entries()) else { return false };
+    let after = match new {
+        Some(node) if node.is_null() => &[],
+        Some(node) => match node.entries() {
+            Some(entries) => entries,
+            None => return false,
+        },
+        None => &[],
+    };
+    let others = |entries: &[crate::task::node::Entry]| -> Vec<(Node, Node)> {
+        let kept = entries.iter().filter(|entry| entry.key.text() != Some(key));
+        kept.map(|entry| (entry.key.clone(), entry.value.clone())).collect()
+    };
+    let (a, b) = (others(before), others(after));
+    if a.len() != b.len() || !a.iter().zip(&b).all(|(a, b)| a.0.same(&b.0) && a.1.same(&b.1)) {
+        return false;
+    }
+    let left = after.iter().find(|entry| entry.key.text() == Some(key)).map(|entry| &entry.value);
+    if rest.is_empty() {
+        return left.is_none();
+    }
+    old.get(key).is_some_and(|inner| without(inner, left, rest))
 }
 
 fn is_text(node: &Node, text: &str) -> bool {

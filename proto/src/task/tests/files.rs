@@ -201,6 +201,7 @@ fn a_life_by_verbs() {
         description: None,
         created_by: None,
         assign: false,
+        template: None,
     };
     let mut path = tree.create(&new, asked(&layout)).expect("written").expect("planned");
     let second = tree.create(&new, asked(&layout)).expect("written").expect("planned");

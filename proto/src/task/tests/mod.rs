@@ -7,6 +7,7 @@ mod files;
 mod nasty;
 mod provided;
 mod races;
+mod sections;
 mod settling;
 mod verbs;
 

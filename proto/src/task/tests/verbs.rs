@@ -214,6 +214,7 @@ fn new_files_follow_the_convention() {
         description: Some("# Why\n\nBecause: it fails.\n".into()),
         created_by: None,
         assign: true,
+        template: None,
     };
     let (dir, id, text) = new.render(2, asked).expect("rendered");
     assert_eq!((dir.as_str(), id.as_str()), ("assigned/dev", "2026-02-09T2035-dev-fix-the-parser-s-1-bug-2"));

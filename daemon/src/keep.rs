@@ -14,25 +14,25 @@ const WORKS: Duration = Duration::from_secs(60);
 
 /// Runs a future to its end, or tells what its panic said. What it borrowed may be half changed, so its owner is
 /// made anew.
-pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
+pub(crate) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| said(panic.as_ref()))
 }
 
 /// What a panic said.
-pub(super) fn said(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
 }
 
 /// Pauses between attempts.
 #[derive(Debug, Default)]
-pub(super) struct Pauses {
+pub(crate) struct Pauses {
     last: Option<Duration>,
 }
 
 impl Pauses {
     /// The pause after an attempt that lived this long.
-    pub(super) fn after(&mut self, lived: Duration) -> Duration {
+    pub(crate) fn after(&mut self, lived: Duration) -> Duration {
         let next = self.last.filter(|_| lived < WORKS).map_or(FIRST, |last| (last * 2).min(MOST));
         self.last = Some(next);
         next

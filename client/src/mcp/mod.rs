@@ -1,0 +1,3 @@
+//! MCP servers as the client sees them: what other programs have configured, in our terms.
+
+pub mod import;
