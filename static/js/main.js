@@ -6,6 +6,7 @@ import { announce, rememberFocus, restoreFocus } from './a11y.js';
 import * as api from './api.js';
 import { Keys, isTyping } from './keys.js';
 import { Link } from './link.js';
+import { Overview } from './overview.js';
 import { Router } from './router.js';
 import { screenOf, screens } from './screens.js';
 import { Confirm } from './shell/confirm.js';
@@ -17,6 +18,7 @@ import { isFinal } from './state.js';
 import { Store } from './store.js';
 import { sums } from './sums.js';
 import { operationVerbs } from './verbs.js';
+import { closeDropsOutside } from './views/drop.js';
 
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 const store = new Store(draw);
@@ -24,6 +26,7 @@ store.onChange = announce;
 const schedule = () => store.schedule();
 const confirm = new Confirm(schedule);
 const keys = new Keys();
+const overview = new Overview(schedule);
 const router = new Router(onRoute);
 /** @type {import('./screen.js').Screen|null} */
 let shown = null;
@@ -33,10 +36,16 @@ const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${loca
   onHello,
   onSnapshot: (message) => store.snapshot(message),
   onEvent(envelope) {
-    if (envelope.type !== 'execution.output') store.event(envelope);
+    if (envelope.type !== 'execution.output') {
+      store.event(envelope);
+      overview.event(envelope);
+    }
     shown?.event(envelope);
   },
-  onResync: () => shown?.hello(),
+  onResync() {
+    overview.refresh();
+    shown?.hello();
+  },
   probe: api.probe,
   onEnd: (why, message) => store.set({ session: { kind: why, message } }),
 });
@@ -46,6 +55,7 @@ const ctx = {
   store,
   link,
   api,
+  overview,
   verbs: operationVerbs({ store, link, confirm: (question) => confirm.ask(question) }),
   now: () => store.now(),
   schedule,
@@ -75,6 +85,7 @@ function onHello(hello) {
     session: { kind: 'open', message: '' },
     clockOffsetMs: Number.isNaN(there) ? 0 : there - Date.now(),
   });
+  overview.refresh();
   shown?.hello();
 }
 
@@ -137,6 +148,7 @@ async function main() {
     return;
   }
   document.addEventListener('keydown', onKey);
+  closeDropsOutside();
   router.start();
   link.start();
   // What ticks: elapsed times while connected, the age of the picture while not.

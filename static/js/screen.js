@@ -18,6 +18,7 @@
  * @property {import('./link.js').Link} link
  * @property {typeof import('./api.js')} api
  * @property {import('./verbs.js').Verbs} verbs what may be done to operations
+ * @property {import('./overview.js').Overview} overview spend, budgets, tasks and servers in figures
  * @property {() => number} now the daemon's time in milliseconds since 1970; stands still while there is no connection
  * @property {() => void} schedule asks for one drawing in the next animation frame
  * @property {(path: string, options?: {replace?: boolean}) => void} navigate `path` begins with `/`

@@ -2,7 +2,8 @@
 // What may be done to operations. Each is pending until the daemon's word, and a refusal is told with its hint.
 
 import * as api from './api.js';
-import { clean, counted } from './format.js';
+import * as operations from './api/operations.js';
+import { clean, cost, counted } from './format.js';
 import { isFinal } from './state.js';
 import { sums } from './sums.js';
 
@@ -45,6 +46,25 @@ export function operationVerbs({ store, link, confirm }) {
       const answer = await api.change(id, verb);
       store.setPending(id, null);
       if (!answer.ok) refused(id, answer);
+    },
+
+    /** @param {string} id @param {number|null} nano null takes the limit away */
+    async setBudget(id, nano) {
+      mark(id, 'budget');
+      const answer = await operations.setBudget(id, nano);
+      store.setPending(id, null);
+      if (!answer.ok) refused(id, answer);
+      else store.notify(nano === null ? 'The operation has no cost limit any more' : `The cost limit is ${cost(nano)} now`, '', 'info');
+    },
+
+    /** @param {string} id @param {{priority?: number, held?: boolean}} change */
+    async changeQueue(id, change) {
+      mark(id, 'queue');
+      const answer = await operations.changeQueue(id, change);
+      store.setPending(id, null);
+      if (!answer.ok) refused(id, answer);
+      else if (change.priority !== undefined) store.notify(`Its priority is ${change.priority} now`, '', 'info');
+      else store.notify(change.held ? 'It is held back until it is released' : 'It is released', '', 'info');
     },
 
     async stopAll() {

@@ -70,10 +70,10 @@ test('totals follow', () =>
     const id = begin(standin, 1, ABOUT);
     progress(standin, id, { tokens: { input: 5, output: 6 }, cost_nano_usd: 1_000_000_000, cost_basis: 'computed' });
     begin(standin, 2, ABOUT);
-    await says(page.locator('.total').nth(0), '2');
-    await says(page.locator('.total').nth(1), '11');
-    await says(page.locator('.total').nth(2), '$1.0000');
-    await says(page.locator('.total').nth(2), '1 unknown');
+    await says(page.locator('[data-total=running]'), '2');
+    await says(page.locator('[data-total=tokens]'), '11');
+    await says(page.locator('[data-total=cost]'), '$1.0000');
+    await says(page.locator('[data-total=cost]'), '1 unknown');
   }));
 
 test('output streams, sticks to the end, and lets go when one reads above', () =>
@@ -236,13 +236,13 @@ test('routing, calls, usage and request tell everything', () =>
     await says(page.locator('.candidate'), 'GEMINI_API_KEY is not set');
     await page.getByRole('tab', { name: /Tool calls/ }).click();
     await page.waitForFunction(() => document.querySelectorAll('.call').length === 5);
-    await page.getByRole('tab', { name: 'Usage' }).click();
+    await page.getByRole('tab', { name: /^Cost/ }).click();
     await says(page.locator('.plain'), /148.220/);
     await says(page.locator('.facts'), 'The tool’s own figure');
     await page.getByRole('tab', { name: 'Request' }).click();
     await says(page.locator('.facts'), 'review.md');
     await page.keyboard.press('ArrowLeft');
-    await page.waitForSelector('.call');
+    await page.waitForSelector('.ledger-row');
   }));
 
 test('calls appear while they run', () =>
@@ -325,7 +325,7 @@ test('hostile text stays text in every field', () =>
     await page.getByLabel('stderr').check();
     await page.waitForSelector('.line.stderr');
     const tabs = async () => {
-      for (const name of ['Usage', 'Routing', 'Tool calls', 'Request', 'Output']) {
+      for (const name of ['Timeline', 'Cost', 'Routing', 'Tool calls', 'Request', 'Output']) {
         await selectTab(page, name);
       }
     };
@@ -361,7 +361,7 @@ for (const colorScheme of ['light', 'dark']) {
         await accessible(page);
       }
       await openOperation(page, opId(940));
-      for (const name of ['Usage', 'Routing', 'Tool calls', 'Request']) {
+      for (const name of ['Timeline', 'Cost', 'Routing', 'Tool calls', 'Request']) {
         await selectTab(page, name);
         await accessible(page);
       }

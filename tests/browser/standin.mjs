@@ -23,10 +23,11 @@ import * as live from './standin/live.mjs';
  * path is its own.
  */
 const MORE = [
-  live,
   // tasks
   // cost, models
   // mcp, activity, system
+  // The last: what a screen's own file answers is not asked here.
+  live,
 ];
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -113,6 +114,13 @@ export class Standin {
     if (this.ring.length > RING) this.ring.shift();
     this.sockets.forEach((s) => s.send(json));
     return envelope;
+  }
+
+  /** The facts of one operation, as the store has them. */
+  facts(id) {
+    const live = ['execution.progress', 'execution.output', 'cost.update'];
+    const all = this.ring.map((frame) => JSON.parse(frame.json));
+    return all.filter((e) => e.data.operation_id === id && !live.includes(e.type)).slice(-1_000);
   }
 
   /** Adds to a recorded stream; those who follow it get the piece. */

@@ -3,17 +3,20 @@
 
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { tabKeys } from '../a11y.js';
+import { GIVEN, partialPath } from '../api/operations.js';
 import { bytes, clean, compact, cost, costExact, counted, duration, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
 import { basisText, elapsedText, placeText, stopText } from '../states.js';
 import { operationButtons } from '../views/actions.js';
 import { callsTab } from './calls.js';
+import { controlsView } from './controls.js';
 import { activity, rateText, sparkline, tokenTitle } from '../views/activity.js';
 import { outputTab } from './output-tab.js';
 import { copyButton, statePill } from '../views/parts.js';
 import { requestTab } from './request.js';
 import { routingTab } from './routing.js';
+import { timelineTab } from './timeline.js';
 import { usageTab } from './usage.js';
 
 /** @typedef {import('../state.js').Operation} Operation */
@@ -23,9 +26,10 @@ import { usageTab } from './usage.js';
 /** @type {{tab: string, label: string, count?: (pane: Pane, op: Operation) => number}[]} */
 const TABS = [
   { tab: 'output', label: 'Output' },
-  { tab: 'usage', label: 'Usage' },
+  { tab: 'timeline', label: 'Timeline' },
   { tab: 'routing', label: 'Routing', count: (pane) => pane.extra.routing.at(-1)?.candidates?.length ?? 0 },
   { tab: 'calls', label: 'Tool calls', count: (_pane, op) => op.calls },
+  { tab: 'usage', label: 'Cost' },
   { tab: 'request', label: 'Request' },
 ];
 
@@ -40,7 +44,7 @@ export function detailView(ctx, pane) {
     <div class="tabs" role="tablist" aria-label="About this operation" @keydown=${tabKeys}>
       ${TABS.map((entry) => tabButton(ctx, pane, op, entry))}
     </div>
-    <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${known(pane.tab)}">
+    <div class="tab-panel" role="tabpanel" id="tab-panel" tabindex="0" aria-labelledby="tab-${known(pane.tab)}">
       ${panel(ctx, pane, op)}
     </div>
   </section>`;
@@ -84,7 +88,9 @@ function head(ctx, pane, op, now) {
       </p>
       ${isFinal(op.state) ? nothing : html`<p class="detail-activity">${activity(op, now)}</p>`}
     </div>
-    <div class="detail-buttons">${operationButtons(op, doing, ctx.verbs)}</div>
+    <div class="detail-buttons">${operationButtons(op, doing, ctx.verbs)}${controlsView(ctx, op, doing.pending)}${pane.place.fullHref === null
+      ? nothing
+      : html`<a class="icon-button full-link" .href=${pane.place.fullHref} title="On a page of its own" aria-label="Open on a page of its own">${icon('expand')}</a>`}</div>
   </div>`;
 }
 
@@ -151,17 +157,19 @@ function outcome(op, ctx) {
     parts.push(html`<p class="outcome-title">${icon('detached')}<b>No link to its runner</b></p>
       <p class="outcome-text">The operation goes on; figures are those of its last report.</p>`);
   }
-  if (op.partial) parts.push(partialView(op.partial));
+  if (op.partial) parts.push(partialView(op.partial, op.operation_id));
   if (op.resume_command) parts.push(resumeView(op.resume_command, ctx));
   if (parts.length === 0) return nothing;
   const tone = op.state === 'error' ? 'red' : op.state === 'refused' ? 'orange' : op.state === 'lost' ? 'rose' : op.state === 'detached' ? 'violet' : 'grey';
   return html`<div class="outcome tone-${tone}">${parts}</div>`;
 }
 
-/** @param {NonNullable<Operation['partial']>} partial */
-const partialView = (partial) => html`<p class="outcome-kept">
+/** @param {NonNullable<Operation['partial']>} partial @param {string} id */
+const partialView = (partial, id) => html`<p class="outcome-kept">
   <span class="muted">Kept in</span> <code>${clean(partial.dir_name, 120)}</code>
-  ${partial.files.slice(0, 20).map((f) => html`<span class="file"><code>${clean(f.name, 80)}</code> <span class="muted">${bytes(f.bytes)}</span></span>`)}
+  ${partial.files.slice(0, 20).map((f) => html`<span class="file">${GIVEN.has(f.name)
+    ? html`<a .href=${partialPath(id, f.name)} download><code>${clean(f.name, 80)}</code></a>`
+    : html`<code>${clean(f.name, 80)}</code>`} <span class="muted">${bytes(f.bytes)}</span></span>`)}
   ${partial.files.length > 20 ? html`<span class="muted">and ${whole(partial.files.length - 20)} more</span>` : nothing}
 </p>`;
 
@@ -192,9 +200,10 @@ function tabButton(ctx, pane, op, entry) {
 /** @param {Ctx} ctx @param {Pane} pane @param {Operation} op */
 function panel(ctx, pane, op) {
   const tab = known(pane.tab);
-  if (tab === 'usage') return usageTab(op);
+  if (tab === 'usage') return usageTab(op, pane);
+  if (tab === 'timeline') return timelineTab(pane, op);
   if (tab === 'routing') return routingTab(pane.extra);
   if (tab === 'calls') return callsTab(pane.extra);
   if (tab === 'request') return requestTab(op, ctx);
-  return outputTab(pane, op);
+  return outputTab(ctx, pane, op);
 }

@@ -5,6 +5,8 @@
 import * as api from '../api.js';
 import { Output } from '../output.js';
 import { isOperationId } from '../state.js';
+import { idle, mergeEvents, read } from './recorded.js';
+import { Search } from './search.js';
 
 /** A row that is only passed over with the keyboard is not followed. */
 const FOLLOW_AFTER_MS = 120;
@@ -24,6 +26,7 @@ const CALLS_KEPT = 200;
  * @property {string} closeHref
  * @property {(tab: string) => string} tabPath path of the same operation with another tab
  * @property {string|null} fullHref page of its own; null when it is one already
+ * @property {(text: string) => string} findPath path with a text that is looked for in the output
  */
 
 /** @param {unknown} value @returns {any[]} */
@@ -42,19 +45,31 @@ export class Pane {
     this.stderr = false;
     this.wrapped = true;
     this.timer = 0;
-    /** @type {Place} */ this.place = { closeHref: '#/', tabPath: () => '/', fullHref: null };
+    /** @type {Place} */ this.place = { closeHref: '#/', tabPath: () => '/', fullHref: null, findPath: () => '/' };
+    /** @type {import('./recorded.js').Asked<any>} */ this.events = idle();
+    /** @type {import('./recorded.js').Asked<any>} */ this.cost = idle();
+    this.search = new Search(this);
   }
 
-  /** @param {Ctx} ctx @param {string|null} id @param {string} tab @param {Place} place */
-  show(ctx, id, tab, place) {
+  /** @param {Ctx} ctx @param {string|null} id @param {{tab: string, find: string}} view @param {Place} place */
+  show(ctx, id, { tab, find }, place) {
     this.ctx = ctx;
     this.place = place;
     this.tab = tab;
-    if (id === this.id) return;
+    if (id !== this.id) this.open(ctx, id);
+    this.search.set(tab === 'output' ? find : '');
+    this.ask();
+  }
+
+  /** @param {Ctx} ctx @param {string|null} id */
+  open(ctx, id) {
     this.hide();
     if (id === null) return;
     this.id = id;
-    this.output = new Output(ctx.link, id, ctx.schedule);
+    this.output = new Output(ctx.link, id, () => {
+      this.search.again();
+      ctx.schedule();
+    });
     this.timer = window.setTimeout(() => {
       void this.output?.follow('stdout');
       void this.fetch();
@@ -67,7 +82,10 @@ export class Pane {
     this.output = null;
     this.id = null;
     this.extra = empty();
+    this.events = idle();
+    this.cost = idle();
     this.stderr = false;
+    this.search.clear();
     this.ctx?.schedule();
   }
 
@@ -75,6 +93,27 @@ export class Pane {
   hello() {
     this.output?.resume();
     void this.fetch();
+    this.ask(true);
+  }
+
+  /** Asks for what the tab shows. @param {boolean} [again] */
+  ask(again = false) {
+    const { tab, id } = this;
+    if (id === null) return;
+    if (tab === 'timeline' && (again || this.events.status === 'idle')) {
+      this.events = { ...this.events, status: this.events.status === 'ready' ? 'ready' : 'loading' };
+      void read('timeline', id, this.events).then((events) => {
+        // What arrived while it was on its way is in the present list only.
+        if (this.id === id) this.events = { ...events, value: mergeEvents(events.value ?? [], this.events.value ?? []) };
+        this.ctx?.schedule();
+      });
+    } else if (tab === 'usage' && (again || this.cost.status === 'idle')) {
+      this.cost = { ...this.cost, status: this.cost.status === 'ready' ? 'ready' : 'loading' };
+      void read('usage', id, this.cost).then((cost) => {
+        if (this.id === id) this.cost = cost;
+        this.ctx?.schedule();
+      });
+    }
   }
 
   /** From the projection, or as fetched. @returns {Operation|null} */
@@ -112,7 +151,9 @@ export class Pane {
       return;
     }
     if (this.id === null || data?.operation_id !== this.id) return;
-    const { extra } = this;
+    const { extra, events } = this;
+    if (events.status !== 'idle') this.events = { ...events, value: mergeEvents(events.value ?? [], [envelope]) };
+    if (type === 'cost.recorded') this.ask(true);
     if (type === 'routing.decision') {
       this.set({ ...extra, routing: extra.routing.filter((d) => d.attempt !== data.attempt).concat(data) });
     } else if (type === 'tool.invoked') {
@@ -131,6 +172,7 @@ export class Pane {
   toggleStderr() {
     this.stderr = !this.stderr;
     if (this.stderr) void this.output?.follow('stderr');
+    this.search.again();
     this.ctx?.schedule();
   }
 }

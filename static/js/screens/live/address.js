@@ -25,6 +25,7 @@ export class Address {
     /** @type {string|null} */ this.selected = isOperationId(id) && parts.length <= 2 ? String(id) : null;
     this.full = this.selected !== null && parts[1] === 'full';
     this.tab = query.get('tab') ?? 'output';
+    this.find = query.get('find') ?? '';
     /** What every link of the list depends on. */
     this.key = query.toString();
   }
@@ -37,7 +38,7 @@ export class Address {
 
   /** @param {string} id */
   href(id) {
-    return `#${path(['operations', id], this.query)}`;
+    return `#${path(['operations', id], changed(this.query, { find: null }))}`;
   }
 
   /** Where the pane is, and where it leads. @returns {import('../../pane/pane.js').Place} */
@@ -48,6 +49,7 @@ export class Address {
     return {
       closeHref: `#${path([], changed(this.query, { tab: null, find: null }))}`,
       tabPath: (name) => path(own, tab(name)),
+      findPath: (text) => path(own, changed(this.query, { find: text })),
       fullHref: this.full ? null : `#${path(['operations', id, 'full'], this.query)}`,
     };
   }

@@ -28,7 +28,7 @@ export const screen = {
   enter(ctx, route) {
     const address = new Address(route);
     const before = pane.id;
-    pane.show(ctx, address.selected, address.tab, address.place());
+    pane.show(ctx, address.selected, address, address.place());
     if (before !== null && address.selected === null) {
       requestAnimationFrame(() => requestAnimationFrame(() => focusRow(before)));
     }
@@ -46,6 +46,7 @@ export const screen = {
   },
   keys: [
     { key: '/', label: 'Filter operations', run: () => document.getElementById('filter')?.focus() },
+    { key: 'f', label: 'Search in the output', run: () => document.getElementById('find')?.focus() },
     {
       key: 'Escape',
       label: 'Close the operation',
