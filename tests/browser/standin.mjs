@@ -15,7 +15,8 @@ import { scenes } from './scenes.mjs';
 import * as live from './standin/live.mjs';
 // tasks
 // cost, models
-// mcp, activity, system
+import * as mcp from './standin/mcp.mjs';
+import * as system from './standin/system.mjs';
 
 /**
  * Further routes: each module exports `begin(standin)`, which makes its data, and
@@ -26,7 +27,8 @@ const MORE = [
   live,
   // tasks
   // cost, models
-  // mcp, activity, system
+  mcp,
+  system,
 ];
 
 const HERE = dirname(fileURLToPath(import.meta.url));

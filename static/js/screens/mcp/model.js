@@ -51,7 +51,6 @@ export const model = {
   /** @type {ReadonlyMap<string, Outcome>} */ outcomes: new Map(),
   /** @type {ReadonlySet<string>} tools whose schema is open */ open: new Set(),
   /** @type {Call|null} */ call: null,
-  filter: '',
 };
 
 /** @type {Ctx|null} */
@@ -90,6 +89,8 @@ export function leave() {
   [listTimer, detailTimer, followTimer, tickTimer].forEach(clearTimeout);
   listTimer = detailTimer = followTimer = tickTimer = 0;
   Object.assign(model, { name: null, detail: null, restarts: null, about: idle(), open: new Set(), call: null, outcomes: new Map() });
+  // What happens from now on is not seen: the next look begins anew.
+  model.list = idle();
   model.log = { ...idle(), lines: [], path: '', follow: false };
 }
 
