@@ -4,14 +4,14 @@
 import { screen as live } from './screens/live/index.js';
 // tasks
 // cost, models
-// mcp, activity, system
+import { screen as mcp } from './screens/mcp/index.js';
 
 /** @type {readonly import('./screen.js').Screen[]} */
 export const screens = [
   live,
   // tasks
   // cost, models
-  // mcp, activity, system
+  mcp,
 ];
 
 /** The screen of an address; the first when nobody knows it. @param {import('./screen.js').Route} route */

@@ -15,7 +15,8 @@ import { scenes } from './scenes.mjs';
 import * as live from './standin/live.mjs';
 // tasks
 // cost, models
-// mcp, activity, system
+import * as mcp from './standin/mcp.mjs';
+import * as system from './standin/system.mjs';
 
 /**
  * Further routes: each module exports `begin(standin)`, which makes its data, and
@@ -25,7 +26,8 @@ import * as live from './standin/live.mjs';
 const MORE = [
   // tasks
   // cost, models
-  // mcp, activity, system
+  mcp,
+  system,
   // The last: what a screen's own file answers is not asked here.
   live,
 ];
