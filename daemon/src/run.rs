@@ -180,6 +180,7 @@ pub async fn run(
         store: store.clone(),
         operations: operations.clone(),
         board: board.clone(),
+        settings: live.clone(),
         paths: Arc::clone(&paths),
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),

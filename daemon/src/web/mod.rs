@@ -5,12 +5,14 @@
 
 mod assets;
 mod costs;
+mod export;
 mod files;
 mod follow;
 mod gate;
 mod history;
 mod holder;
 mod listing;
+mod models;
 mod operations;
 mod recorded;
 mod reply;
@@ -36,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use crate::board::Board;
 use crate::hub::Hub;
 use crate::operations::Operations;
+use crate::settings::Live;
 use crate::store::Store;
 use assets::Assets;
 use session::Sessions;
@@ -54,6 +57,8 @@ pub struct WebDeps {
     pub operations: Operations,
     /// Task files.
     pub board: Board,
+    /// Configuration in force.
+    pub settings: Live,
     /// Directories.
     pub paths: Arc<Paths>,
     /// All tasks.
@@ -125,6 +130,7 @@ pub(crate) struct Shared {
     pub(crate) assets: Assets,
     pub(crate) started: Instant,
     pub(crate) ledger_turns: costs::Turns,
+    pub(crate) exports: export::Places,
 }
 
 impl Shared {
@@ -174,6 +180,7 @@ impl Gateway {
             assets: Assets::from_env(),
             started: Instant::now(),
             ledger_turns: costs::Turns::default(),
+            exports: export::Places::default(),
         };
         Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }

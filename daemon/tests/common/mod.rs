@@ -67,13 +67,14 @@ pub async fn stage_with(send_patience: Duration) -> Stage {
     let adopter = Adopter::spawn(deps, false);
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter);
     let settings = Live::new(Arc::clone(&paths), Settings::default());
-    let board = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings };
+    let board = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings: settings.clone() };
     let board = Board::spawn(board, &tracker, shutdown.clone());
     let deps = WebDeps {
         hub: hub.clone(),
         store: store.clone(),
         operations,
         board,
+        settings,
         paths: Arc::clone(&paths),
         tracker,
         shutdown: shutdown.clone(),
