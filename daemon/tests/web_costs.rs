@@ -63,7 +63,7 @@ fn record(n: usize, at: i64, rows: Vec<LedgerRow>) -> CostRecorded {
         attempt: 1,
         tool: ["claude-code", "codex"][n % 2].into(),
         provider: Some("anthropic".into()),
-        agent: (n % 3 == 0).then(|| "=cmd|' /C calc'!A0".to_owned()),
+        agent: n.is_multiple_of(3).then(|| "=cmd|' /C calc'!A0".to_owned()),
         project: None,
         task_type: None,
         task_id: None,

@@ -185,7 +185,9 @@ pub(super) async fn costs(ctx: &Ctx, request: &Request<Incoming>) -> Reply {
             Ok(page) => page,
             Err(error) => return reply::store_gone(error),
         };
-        page.iter().for_each(|record| sums.add(record));
+        for record in &page {
+            sums.add(record);
+        }
         if sums.len() > MAX_LINES {
             let text = "More than 10,000 sums: ask for a shorter time, a larger bucket or another grouping.";
             return reply::bad("too_many", text);
@@ -193,10 +195,10 @@ pub(super) async fn costs(ctx: &Ctx, request: &Request<Incoming>) -> Reply {
         let Some(last) = page.last().filter(|_| page.len() == PAGE) else { break };
         query.after = Some((last.recorded_at, last.operation_id.to_string(), last.attempt));
     }
-    reply::json(StatusCode::OK, &answer(asked, sums, &overview))
+    reply::json(StatusCode::OK, &answer(&asked, sums, &overview))
 }
 
-fn answer(asked: Asked, sums: Sums, overview: &CostUpdate) -> Value {
+fn answer(asked: &Asked, sums: Sums, overview: &CostUpdate) -> Value {
     let mut answer = json!({
         "rows": lines(sums.table),
         "total": sums.total.to_json(),

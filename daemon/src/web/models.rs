@@ -107,6 +107,9 @@ struct Seen {
     ended: u64,
 }
 
+/// A model, none for what ran without one, and its seller where only the price table knows it.
+type Named = (Option<String>, Option<String>);
+
 #[derive(Default)]
 struct Marks {
     provider: Option<String>,
@@ -167,9 +170,8 @@ impl Seen {
         })
     }
 
-    /// Every model that is told of, the busiest first, with its seller where only the price table knows it; and how
-    /// many that a search found are left out.
-    fn names(&self, config: &Config, search: Option<&str>) -> (Vec<(Option<String>, Option<String>)>, usize) {
+    /// Every model that is told of, the busiest first; and how many that a search found are left out.
+    fn names(&self, config: &Config, search: Option<&str>) -> (Vec<Named>, usize) {
         let fits = |name: &str| search.is_none_or(|text| name.to_lowercase().contains(text));
         let mut used: Vec<&Option<String>> = self.marks.keys().collect();
         let count = |key: &Option<String>| self.stats.get(key).map_or(0, |stat| stat.operations);
