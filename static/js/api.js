@@ -13,7 +13,7 @@ const WITHIN_MS = 30_000;
  * @param {RequestInit} [init]
  * @returns {Promise<Good|Bad>}
  */
-async function call(path, init = {}) {
+export async function call(path, init = {}) {
   let response;
   try {
     response = await fetch(path, {
@@ -44,7 +44,7 @@ async function call(path, init = {}) {
 }
 
 /** @param {string} path @param {object} body */
-const post = (path, body) =>
+export const post = (path, body) =>
   call(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 
 /** @param {string} id */

@@ -12,6 +12,22 @@ import { WebSocketServer } from 'ws';
 
 import { applyAll, initial, isFinal } from '../../static/js/state.js';
 import { scenes } from './scenes.mjs';
+import * as live from './standin/live.mjs';
+// tasks
+// cost, models
+// mcp, activity, system
+
+/**
+ * Further routes: each module exports `begin(standin)`, which makes its data, and
+ * `handle(standin, {request, response, url, message})`, which answers with `standin.json(…)` and gives true when the
+ * path is its own.
+ */
+const MORE = [
+  live,
+  // tasks
+  // cost, models
+  // mcp, activity, system
+];
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const STATIC = process.env.LLMCTL_STATIC_DIR ?? join(HERE, '../../static');
@@ -52,6 +68,7 @@ export class Standin {
     this.requests = [];
     this.accepting = true;
     this.timers = new Set();
+    MORE.forEach((more) => more.begin(this));
     this.http = createServer((request, response) => void this.handle(request, response));
     this.ws = new WebSocketServer({ noServer: true, handleProtocols: () => 'llmctl.v1', maxPayload: 65_536 });
     this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
@@ -197,6 +214,7 @@ export class Standin {
   }
 
   api(request, response, url, message) {
+    if (MORE.some((more) => more.handle(this, { request, response, url, message }))) return undefined;
     const [, , what, id, verb] = url.pathname.split('/').map(decodeURIComponent);
     if (what !== 'operations') return this.json(response, 404, { error: 'No such path', code: 'not_found' });
     if (id === 'stop' && request.method === 'POST') {

@@ -7,15 +7,14 @@ import { bytes } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal } from '../state.js';
 
-/** @param {import('../store.js').Store} store @param {import('../state.js').Operation} op @param {import('../main.js').Actions} actions */
-export function outputTab(store, op, actions) {
-  const output = actions.output();
-  const { stderr } = store.model;
+/** @param {import('./pane.js').Pane} pane @param {import('../state.js').Operation} op */
+export function outputTab(pane, op) {
+  const { output, stderr, wrapped } = pane;
   const empty = output === null || output.empty;
-  return html`<div class="output ${stderr ? '' : 'without-stderr'} ${actions.wrapped() ? '' : 'unwrapped'}">
+  return html`<div class="output ${stderr ? '' : 'without-stderr'} ${wrapped ? '' : 'unwrapped'}">
     <div class="output-bar">
-      <label class="switch"><input type="checkbox" .checked=${stderr} @change=${actions.toggleStderr} /><span>stderr</span>${op.stderr_bytes > 0 ? html`<span class="muted">${bytes(op.stderr_bytes)}</span>` : nothing}</label>
-      <label class="switch"><input type="checkbox" .checked=${actions.wrapped()} @change=${actions.toggleWrap} /><span>Wrap lines</span></label>
+      <label class="switch"><input type="checkbox" .checked=${stderr} @change=${() => pane.toggleStderr()} /><span>stderr</span>${op.stderr_bytes > 0 ? html`<span class="muted">${bytes(op.stderr_bytes)}</span>` : nothing}</label>
+      <label class="switch"><input type="checkbox" .checked=${wrapped} @change=${() => pane.toggleWrap()} /><span>Wrap lines</span></label>
       <span class="output-space"></span>
       <a class="button quiet" target="_blank" rel="noopener noreferrer" .href=${outputPath(op.operation_id, 'stdout')}>${icon('open')}<span class="button-text">Whole output</span></a>
     </div>

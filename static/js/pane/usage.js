@@ -5,7 +5,7 @@ import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
 import { cost, costExact, whole } from '../format.js';
 import { totalTokens } from '../state.js';
 import { basisText, sourceText } from '../states.js';
-import { fact } from './parts.js';
+import { fact } from '../views/parts.js';
 
 /** @typedef {import('../state.js').Operation} Operation */
 

@@ -6,9 +6,9 @@ import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { brief, bytes, clean } from '../format.js';
 import { icon } from '../icons.js';
 
-/** @param {import('../store.js').Extra|null} extra */
+/** @param {import('./pane.js').Extra} extra */
 export function callsTab(extra) {
-  if (!extra || extra.status === 'loading') return html`<p class="sheet muted">Loading…</p>`;
+  if (extra.status === 'loading') return html`<p class="sheet muted">Loading…</p>`;
   if (extra.calls.length === 0) return html`<p class="sheet muted">No tool was called.</p>`;
   const newest = [...extra.calls].reverse();
   return html`<ol class="calls">
