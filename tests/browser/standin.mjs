@@ -14,7 +14,7 @@ import { applyAll, initial, isFinal } from '../../static/js/state.js';
 import { scenes } from './scenes.mjs';
 import * as live from './standin/live.mjs';
 // tasks
-// cost, models
+import * as cost from './standin/cost.mjs';
 // mcp, activity, system
 
 /**
@@ -25,7 +25,7 @@ import * as live from './standin/live.mjs';
 const MORE = [
   live,
   // tasks
-  // cost, models
+  cost,
   // mcp, activity, system
 ];
 

@@ -140,7 +140,10 @@ export function budgetsView(budgets, nowMs) {
   if (budgets.length === 0) {
     return html`<div class="hint">
       <p>No budget is set. A budget warns or refuses when a day or a month costs too much.</p>
-      <pre class="command"><code>llmctl budget --help</code></pre>
+      <pre class="command"><code>policies:
+  default:
+    budgets:
+      - {scope: all, period: month, limit_usd: 50}</code></pre>
     </div>`;
   }
   const order = [...budgets].sort((a, b) => b.used_percent - a.used_percent);
