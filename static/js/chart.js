@@ -149,7 +149,7 @@ export class LlmChart extends HTMLElement {
     return {
       width, height, series: [{}, ...series],
       ms: 1,
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       legend: { show: false },
       select: { show: false },
       cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { show: data.kind === 'lines' }, focus: { prox: -1 } },
@@ -203,7 +203,9 @@ export class LlmChart extends HTMLElement {
   onKey(event) {
     const count = length(this.data);
     if (count === 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const from = this.place < 0 ? count : this.place;
+    // What lies ahead is empty: the first step back goes to the last place with something in it.
+    const sums = totals(this.data);
+    const from = this.place < 0 ? sums.findLastIndex((sum) => sum !== 0) + 1 || count : this.place;
     const to = {
       ArrowLeft: Math.max(0, from - 1), ArrowRight: Math.min(count - 1, this.place + 1), Home: 0, End: count - 1, Escape: -1,
     }[event.key];
@@ -279,8 +281,10 @@ export class LlmChart extends HTMLElement {
   table(data) {
     const count = length(data);
     const sums = totals(data);
-    const first = Math.max(0, count - TABLE_ROWS);
-    const rows = Array.from({ length: count - first }, (_, i) => count - 1 - i);
+    // What lies ahead in a stack is empty.
+    const last = data.stacked ? sums.findLastIndex((sum) => sum !== 0) : count - 1;
+    const first = Math.max(0, last + 1 - TABLE_ROWS);
+    const rows = Array.from({ length: last + 1 - first }, (_, i) => last - i);
     return html`<div class="chart-table" tabindex="0" role="region" aria-label="${data.title}, as a table">
       <table>
         <thead>
@@ -296,9 +300,10 @@ export class LlmChart extends HTMLElement {
               <th scope="row">${placeName(data, i)}</th>
               ${data.series.map((series) => {
                 const value = series.values[i];
-                return html`<td class="num">${value === null || value === undefined ? '–' : data.format(value)}</td>`;
+                const none = value === null || value === undefined || (data.stacked && value === 0);
+                return html`<td class="num ${none ? 'muted' : ''}">${none ? '–' : data.format(value)}</td>`;
               })}
-              ${data.stacked ? html`<td class="num"><b>${data.format(sums[i])}</b></td>` : nothing}
+              ${data.stacked ? html`<td class="num">${sums[i] === 0 ? '–' : html`<b>${data.format(sums[i])}</b>`}</td>` : nothing}
             </tr>`,
           )}
         </tbody>

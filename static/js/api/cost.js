@@ -27,4 +27,4 @@ export const getModels = (asked) => call(`/api/models?${query(asked)}`);
  * @param {'csv'|'jsonl'} format
  * @param {{from?: string|null, to?: string|null}} span
  */
-export const exportPath = (kind, format, span) => `/api/export?${query({ kind, format, ...span })}`;
+export const exportPath = (kind, format, { from, to }) => `/api/export?${query({ kind, format, from, to })}`;

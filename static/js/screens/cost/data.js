@@ -15,7 +15,8 @@ import { clean } from '../../format.js';
  * @property {Record<string, number>} tokens
  * @property {number} tokens_total
  * @property {number} cost_nano_usd
- * @property {number} unknown rows whose cost nobody knows
+ * @property {number} rows of the ledger
+ * @property {number} unknown of which nobody knows the cost
  * @property {number} derived
  * @property {number} inexact
  *
@@ -109,18 +110,27 @@ function following(name) {
   return new Date(Date.UTC(y, m, 1)).toISOString().slice(0, 7);
 }
 
+/** The last day of a range that is under way; what is still to come is part of the picture. @param {Asked['range']} range @param {string} first */
+function lastDay(range, first) {
+  const [y, m, d] = first.split('-').map(Number);
+  const day = { today: Date.UTC(y, m - 1, d), week: Date.UTC(y, m - 1, d + 6), month: Date.UTC(y, m, 0), total: NaN, custom: NaN }[range];
+  return Number.isNaN(day) ? '' : new Date(day).toISOString().slice(0, 10);
+}
+
 /**
  * All buckets from the first to the last, those without anything too.
  * @param {Costs} costs
  * @param {Bucket} bucket
  * @param {number} nowMs
+ * @param {Asked['range']} [range]
  */
-export function buckets(costs, bucket, nowMs) {
+export function buckets(costs, bucket, nowMs, range = 'custom') {
   const there = [...new Set(costs.rows.map((row) => row.bucket ?? ''))].filter(Boolean).sort();
   const begin = costs.from === null ? there[0] : bucketOf(Date.parse(costs.from), costs.timezone, bucket);
   // The end of a span is the first moment that is not in it.
   const lastMs = Math.min(nowMs, costs.to === null ? Infinity : Date.parse(costs.to) - 1);
-  const end = bucketOf(lastMs, costs.timezone, bucket);
+  const ahead = costs.from === null ? '' : lastDay(range, wallClock(Date.parse(costs.from), costs.timezone).slice(0, 10));
+  const end = ahead === '' ? bucketOf(lastMs, costs.timezone, bucket) : `${ahead}T23`.slice(0, LENGTHS[bucket]);
   if (begin === undefined) return [];
   const all = [];
   for (let name = begin; name <= end; name = following(name)) {
@@ -221,7 +231,7 @@ function keyOf(record, row, by) {
 }
 
 /** @param {string|null} bucket @param {string|null} key @returns {Sum} */
-const nothing = (bucket, key) => ({ bucket, key, operations: 0, tokens: {}, tokens_total: 0, cost_nano_usd: 0, unknown: 0, derived: 0, inexact: 0 });
+const nothing = (bucket, key) => ({ bucket, key, operations: 0, tokens: {}, tokens_total: 0, cost_nano_usd: 0, rows: 0, unknown: 0, derived: 0, inexact: 0 });
 
 /**
  * The sums with a new record of the ledger in them, until they are fetched again. The same amount is added to the row,
@@ -246,6 +256,7 @@ export function recorded(costs, record, a) {
       ...sum,
       tokens_total: sum.tokens_total + tokens,
       cost_nano_usd: sum.cost_nano_usd + (known ? nano(row.cost_pico_usd) : 0),
+      rows: sum.rows + 1,
       unknown: sum.unknown + (known ? 0 : 1),
     });
     const put = (/** @type {Sum[]} */ list, /** @type {string|null} */ name) => {

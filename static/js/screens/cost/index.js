@@ -65,7 +65,7 @@ function loadSoon() {
 function draw() {
   const { costs, asked: a } = model;
   if (costs === null) return;
-  const names = buckets(costs, a.bucket, model.nowMs);
+  const names = buckets(costs, a.bucket, model.nowMs, a.range);
   const key = JSON.stringify([a, names.length, names.at(-1)]);
   if (key === picture && pictured === costs) return;
   picture = key;

@@ -7,8 +7,8 @@ import { exportPath } from '../../api/cost.js';
 import { clean, compact, cost, costExact, counted, dateTime, moment, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { changed, path } from '../../router.js';
-import { budgetsView } from './budgets.js';
-import { BUCKETS, BYS, keyName, RANGES, shares } from './data.js';
+import { budgetsView } from './budgets-view.js';
+import { BUCKETS, bucketOf, BYS, keyName, RANGES, shares } from './data.js';
 
 /** Rows that are shown one by one; the others are summed up in one, so that all add up. */
 const ROWS = 200;
@@ -17,7 +17,7 @@ const ROWS = 200;
 /** @typedef {import('./index.js').CostModel} CostModel */
 /** @typedef {import('../../screen.js').Route} Route */
 
-const RANGE_NAMES = { today: 'Today', week: 'This week', month: 'This month', total: 'All time', custom: 'Chosen days' };
+const RANGE_NAMES = { today: 'Today', week: 'This week', month: 'This month', total: 'All time', custom: 'Days…' };
 const BY_NAMES = { model: 'Model', tool: 'Tool', agent: 'Agent', project: 'Project', provider: 'Provider' };
 const BUCKET_NAMES = { hour: 'Hour', day: 'Day', month: 'Month' };
 const METRICS = { cost: 'Cost', tokens: 'Tokens' };
@@ -54,16 +54,25 @@ function toolbar(model, route, actions) {
     <input type="date" .value=${a[name]} @change=${(/** @type {Event} */ event) => actions.date(name, /** @type {HTMLInputElement} */ (event.target).value)} />
   </label>`;
   return html`<div class="cost-bar">
-    ${segment('Time', RANGES, a.range, RANGE_NAMES, (range) => to(route, { range, from: null, to: null, bucket: null }))}
-    <div class="dates" role="group" aria-label="Chosen days">${date('from', 'From')}${date('to', 'To')}</div>
+    ${segment('Time', /** @type {const} */ ([...RANGES, 'custom']), a.range, RANGE_NAMES, (range) => to(route, { range, from: null, to: null, bucket: null, ...(range === 'custom' ? days(model) : {}) }))}
+    ${a.range === 'custom' ? html`<div class="dates" role="group" aria-label="Days">${date('from', 'From')}${date('to', 'To')}</div>` : nothing}
     ${segment('Group by', BYS, a.by, BY_NAMES, (by) => to(route, { by }))}
   </div>`;
+}
+
+/** The days that are shown now, to begin a choice with. @param {CostModel} model */
+function days(model) {
+  const { asked: a, costs, nowMs } = model;
+  if (a.range === 'custom') return { range: null, from: a.from, to: a.to };
+  const zone = costs?.timezone ?? 'UTC';
+  const from = costs?.from ? Date.parse(costs.from) : nowMs - 6 * 86_400_000;
+  return { range: null, from: bucketOf(from, zone, 'day'), to: bucketOf(nowMs, zone, 'day') };
 }
 
 /** @param {CostModel} model @param {Route} route @param {import('./index.js').Actions} actions */
 function content(model, route, actions) {
   const costs = /** @type {import('./data.js').Costs} */ (model.costs);
-  if (costs.total.operations === 0 && model.asked.range === 'total') return empty();
+  if (costs.total.operations === 0 && (model.asked.range === 'total' || costs.now.total_nano_usd === 0)) return empty();
   return html`
     ${figures(model)}
     <section class="panel" aria-label="Over time">
@@ -115,7 +124,7 @@ function figures(model) {
   const more = total.unknown > 0 ? ' +' : '';
   return html`<dl class="figures">
     <div class="figure is-main">
-      <dt>${RANGE_NAMES[model.asked.range]}</dt>
+      <dt>${model.asked.range === 'custom' ? 'These days' : RANGE_NAMES[model.asked.range]}</dt>
       <dd title=${costExact(total.cost_nano_usd)}>${cost(total.cost_nano_usd)}${more}</dd>
       <dd class="figure-note">${total.unknown > 0 ? `and ${counted(total.unknown, 'part')} of unknown cost` : costExact(total.cost_nano_usd)}</dd>
     </div>
@@ -126,7 +135,9 @@ function figures(model) {
       <dd class="figure-note">${compact(total.tokens.output ?? 0)} output, ${compact(total.tokens.cache_read ?? 0)} cached</dd>
     </div>
     <div class="figure"><dt>Running now</dt><dd title=${costExact(now.live_nano_usd)}>${cost(now.live_nano_usd)}</dd><dd class="figure-note">${cost(now.reserved_nano_usd)} held</dd></div>
-    <div class="figure"><dt>Today</dt><dd title=${costExact(now.today_nano_usd)}>${cost(now.today_nano_usd)}</dd><dd class="figure-note">month ${cost(now.month_nano_usd)}</dd></div>
+    ${model.asked.range === 'today'
+      ? html`<div class="figure"><dt>This month</dt><dd title=${costExact(now.month_nano_usd)}>${cost(now.month_nano_usd)}</dd><dd class="figure-note">all time ${cost(now.total_nano_usd)}</dd></div>`
+      : html`<div class="figure"><dt>Today</dt><dd title=${costExact(now.today_nano_usd)}>${cost(now.today_nano_usd)}</dd><dd class="figure-note">all time ${cost(now.total_nano_usd)}</dd></div>`}
   </dl>`;
 }
 
@@ -150,7 +161,7 @@ export function shownRows(groups, field) {
   const sum = (/** @type {(row: Sum) => number} */ of) => left.reduce((n, row) => n + of(row), 0);
   const rest = {
     ...left[0], key: null, tokens: {}, operations: sum((r) => r.operations), tokens_total: sum((r) => r.tokens_total),
-    cost_nano_usd: sum((r) => r.cost_nano_usd), unknown: sum((r) => r.unknown), derived: 0, inexact: 0,
+    cost_nano_usd: sum((r) => r.cost_nano_usd), rows: sum((r) => r.rows), unknown: sum((r) => r.unknown), derived: 0, inexact: 0,
   };
   return { rows: all.slice(0, ROWS - 1), rest: { row: rest, count: left.length } };
 }
@@ -174,7 +185,7 @@ function table(model) {
       ${rest && i === rows.length ? html`<span class="muted">${whole(rest.count)} others</span>` : row.key === null ? html`<span class="muted">${keyName(null, by)}</span>` : html`<bdi title=${clean(row.key, 500)}>${keyName(row.key, by)}</bdi>`}
       ${row.unknown > 0 ? html`<span class="tag tone-amber" title="${counted(row.unknown, 'part')} whose cost nobody knows; not in the sum">+ ${whole(row.unknown)} unknown</span>` : nothing}
     </th>
-    <td class="num c-cost">${money[i]}</td>
+    <td class="num c-cost">${row.unknown > 0 && row.unknown >= row.rows ? html`<span class="muted">unknown</span>` : money[i]}</td>
     <td class="num c-share"><span>${percent(parts[i])}</span>${bar(parts[i], model.slots.get(row.key) ?? 0)}</td>
     <td class="num">${whole(row.operations)}</td>
     <td class="num c-tokens" title=${tokenTitle(row)}>${compact(row.tokens_total)}</td>

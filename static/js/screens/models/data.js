@@ -100,7 +100,7 @@ export function asked(query) {
   return {
     since: SPANS.find((span) => span === query.get('since')) ?? '30d',
     q: (query.get('q') ?? '').slice(0, 200),
-    sort: key in KEYS ? key : /** @type {Sort} */ ('share'),
+    sort: Object.hasOwn(KEYS, key) ? key : /** @type {Sort} */ ('share'),
     /** The smallest first. */
     up,
     open: query.has('model') ? query.get('model') : undefined,
