@@ -3,14 +3,16 @@
 
 import { screen as live } from './screens/live/index.js';
 // tasks
-// cost, models
+import { screen as cost } from './screens/cost/index.js';
+import { screen as models } from './screens/models/index.js';
 import { screen as mcp } from './screens/mcp/index.js';
 
 /** @type {readonly import('./screen.js').Screen[]} */
 export const screens = [
   live,
   // tasks
-  // cost, models
+  cost,
+  models,
   mcp,
 ];
 

@@ -14,7 +14,7 @@ import { applyAll, initial, isFinal } from '../../static/js/state.js';
 import { scenes } from './scenes.mjs';
 import * as live from './standin/live.mjs';
 // tasks
-// cost, models
+import * as cost from './standin/cost.mjs';
 import * as mcp from './standin/mcp.mjs';
 import * as system from './standin/system.mjs';
 
@@ -25,7 +25,7 @@ import * as system from './standin/system.mjs';
  */
 const MORE = [
   // tasks
-  // cost, models
+  cost,
   mcp,
   system,
   // The last: what a screen's own file answers is not asked here.

@@ -115,7 +115,7 @@ fn mentions(operation: &Operation, text: &str) -> bool {
 }
 
 /// A time, or how long ago it was.
-fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
+pub(super) fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
     if let Ok(time) = serde_json::from_value(Value::String(text.to_owned())) {
         return Some(time);
     }

@@ -6,6 +6,7 @@
 mod assets;
 mod costs;
 mod events;
+mod export;
 mod files;
 mod follow;
 mod gate;
@@ -13,6 +14,7 @@ mod history;
 mod holder;
 mod listing;
 mod mcp;
+mod models;
 mod operations;
 mod recorded;
 mod reply;
@@ -161,6 +163,7 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     pub(crate) started_at: UnixMs,
     pub(crate) ledger_turns: costs::Turns,
+    pub(crate) exports: export::Places,
 }
 
 impl Shared {
@@ -227,6 +230,7 @@ impl Gateway {
             started: Instant::now(),
             started_at: UnixMs::now(),
             ledger_turns: costs::Turns::default(),
+            exports: export::Places::default(),
         };
         Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }
