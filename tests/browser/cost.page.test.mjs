@@ -142,8 +142,8 @@ test('what is shown is saved, and nothing in it is computed by a spreadsheet', (
     const { groups, total: sum } = JSON.parse(json.text);
     assert.equal(groups.reduce((all, group) => all + group.cost_nano_usd, 0), sum.cost_nano_usd);
     assert.match(await page.getByRole('link', { name: 'Ledger' }).getAttribute('href'), /^\/api\/export\?kind=costs&format=csv&from=/);
-    assert.ok(standin.ledger.length > 0);
-  }, { hash: '#/cost', prepare: (s) => s.ledger.push(record(900_001, Date.now(), { ...OPUS, model: "=cmd|' /C calc'!A0" })) }));
+    assert.ok(standin.attempts.length > 0);
+  }, { hash: '#/cost', prepare: (s) => s.attempts.push(record(900_001, Date.now(), { ...OPUS, model: "=cmd|' /C calc'!A0" })) }));
 
 test('budgets say what is spent, held and to come, and how it was worked out', () =>
   visit('empty', async (page) => {
@@ -192,7 +192,7 @@ test('nothing spent, and what fills the screen; an error in the daemon\'s words'
     await page.getByRole('link', { name: 'All time' }).click();
     await says(page.locator('.empty'), 'Nothing has been spent yet');
     assert.equal(await page.locator('.problem').count(), 0);
-  }, { hash: '#/cost', prepare: (s) => (s.ledger = []) }));
+  }, { hash: '#/cost', prepare: (s) => (s.attempts = []) }));
 
 test('models: figures, why, prices, tools; sorted and searched by address', () =>
   visit('empty', async (page, standin) => {
@@ -249,7 +249,7 @@ test('hostile names are text everywhere', () =>
     hash: '#/cost',
     prepare(s) {
       const who = { model: HOSTILE, tool: HOSTILE, provider: HOSTILE, pico: 9_000_000_000 };
-      s.ledger = [record(1, Date.now(), who, { about: { agent: HOSTILE, project: HOSTILE } }), record(2, Date.now(), { ...who, pico: null })];
+      s.attempts = [record(1, Date.now(), who, { about: { agent: HOSTILE, project: HOSTILE } }), record(2, Date.now(), { ...who, pico: null })];
       s.budgets = [budget({ scope: 'project', name: HOSTILE })];
       const m = s.models[0];
       s.models = [{
@@ -266,7 +266,7 @@ test('a thousand agents are two hundred rows that add up', () =>
     assert.ok((await page.locator('.chart-legend li').count()) <= 8);
   }, {
     hash: '#/cost?by=agent&range=today',
-    prepare: (s) => (s.ledger = Array.from({ length: 1_000 }, (_, n) => record(n, Date.now() - n, OPUS, { about: { agent: `agent-${n}` } }))),
+    prepare: (s) => (s.attempts = Array.from({ length: 1_000 }, (_, n) => record(n, Date.now() - n, OPUS, { about: { agent: `agent-${n}` } }))),
   }));
 
 for (const colorScheme of ['light', 'dark']) {
@@ -294,7 +294,7 @@ test('every width fits', () =>
     hash: '#/cost',
     prepare(s) {
       s.budgets = [budget({ scope: 'project', name: '/home/somebody/with/a/very/long/path/to/a/project/that/does/not/end' })];
-      s.ledger.push(record(900_002, Date.now(), { ...OPUS, model: 'a-model-with-a-name-that-is-much-longer-than-any-column-of-any-table-could-be' }));
+      s.attempts.push(record(900_002, Date.now(), { ...OPUS, model: 'a-model-with-a-name-that-is-much-longer-than-any-column-of-any-table-could-be' }));
       s.models.push(model('a-model-with-a-name-that-is-much-longer-than-any-column-of-any-table-could-be', 'a-provider-with-a-long-name'));
     },
   }));

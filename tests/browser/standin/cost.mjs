@@ -57,7 +57,7 @@ function ledger(now) {
 
 /** Publishes a record, as the hub does when an attempt has ended. */
 export function spend(s, entry) {
-  s.ledger.push(entry);
+  s.attempts.push(entry);
   s.publish('cost.recorded', entry);
   s.publish('cost.update', { ...overview(s), budgets: s.budgets.slice(0, 1).map((b) => ({ ...b, spent_nano_usd: (b.spent_nano_usd += entry.cost_nano_usd ?? 0) })) });
 }
@@ -117,7 +117,7 @@ function starts(now) {
 
 function overview(s) {
   const begin = starts(Date.now());
-  const nano = (from) => halfEven(sumOf(s.ledger.filter((e) => Date.parse(e.recorded_at) >= from).flatMap((e) => e.rows.map((r) => [e, r]))).pico);
+  const nano = (from) => halfEven(sumOf(s.attempts.filter((e) => Date.parse(e.recorded_at) >= from).flatMap((e) => e.rows.map((r) => [e, r]))).pico);
   return {
     today_nano_usd: nano(begin.today), month_nano_usd: nano(begin.month), total_nano_usd: nano(0), reserved_nano_usd: 1_250_000_000,
     live_nano_usd: 412_351_250, timezone: 'UTC',
@@ -131,7 +131,7 @@ function costs(s, query) {
   const from = range ? (begin[range] ?? null) : date('from');
   const to = range ? null : date('to');
   const [by, bucket] = [query.get('by') ?? 'model', query.get('bucket') ?? 'all'];
-  const within = s.ledger.filter((e) => (from === null || Date.parse(e.recorded_at) >= from) && (to === null || Date.parse(e.recorded_at) < to));
+  const within = s.attempts.filter((e) => (from === null || Date.parse(e.recorded_at) >= from) && (to === null || Date.parse(e.recorded_at) < to));
   const records = within.flatMap((entry) => entry.rows.map((row) => [entry, row]));
   const sum = sumOf(records);
   const { bucket: _b, key: _k, ...total } = shape(sum, null, null, halfEven(sum.pico));
@@ -211,7 +211,7 @@ function models() {
 
 /** @param {any} s the stand-in */
 export function begin(s) {
-  s.ledger = ledger(Date.now());
+  s.attempts = ledger(Date.now());
   s.models = models();
 }
 
