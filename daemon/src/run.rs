@@ -190,6 +190,7 @@ pub async fn run(
         tracker: tracker.clone(),
         shutdown: shutdown.clone(),
         version: VERSION,
+        settings: live.clone(),
         send_patience: SEND_PATIENCE,
     });
     let deps = ControlDeps {

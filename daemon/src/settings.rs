@@ -29,7 +29,8 @@ pub struct Settings {
     pub concurrency: Concurrency,
     /// Everything else of the user's configuration.
     pub config: Arc<Config>,
-    tree: Option<Arc<Node>>,
+    /// The files behind it, with the place of each value.
+    loaded: Option<Arc<Loaded>>,
 }
 
 /// A configuration that cannot be used.
@@ -61,14 +62,14 @@ impl Settings {
             output_max_mb: daemon.retention.output_max_mb,
         };
         let concurrency = daemon.concurrency.clone();
-        let tree = Some(Arc::new(loaded.tree));
-        Ok((Self { retention, concurrency, config: Arc::new(loaded.config), tree }, warnings))
+        let config = Arc::new(loaded.config.clone());
+        Ok((Self { retention, concurrency, config, loaded: Some(Arc::new(loaded)) }, warnings))
     }
 
     /// What the hub lives by.
     pub fn rules(&self) -> Rules {
         let policy = self.config.policy(None, None).map(|(_, policy)| policy).unwrap_or_default();
-        let policies = self.tree.as_ref().and_then(|tree| tree.get("policies"));
+        let policies = self.tree().and_then(|tree| tree.get("policies"));
         let named = policies
             .and_then(|policies| policies.get(&self.config.default_policy))
             .is_some_and(|policy| policy.get("timezone").is_some());
@@ -82,11 +83,17 @@ impl Settings {
 
     /// The whole configuration as it was read, for sections that others read.
     pub fn tree(&self) -> Option<&Node> {
-        self.tree.as_deref()
+        self.loaded().map(|loaded| &loaded.tree)
+    }
+
+    /// What was read, with the place of each value and all that was found wrong; none of settings that were never
+    /// read.
+    pub fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.as_deref()
     }
 
     fn changes(&self, new: &Self) -> Vec<String> {
-        match (&self.tree, &new.tree) {
+        match (self.tree(), new.tree()) {
             (Some(old), Some(new)) => changes(old, new),
             _ => Vec::new(),
         }

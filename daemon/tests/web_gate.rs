@@ -5,7 +5,7 @@ mod common;
 use common::stage;
 
 /// Every route, with a method it takes; the last column: open without a session.
-const ROUTES: [(&str, &str, bool); 20] = [
+const ROUTES: [(&str, &str, bool); 23] = [
     ("GET", "/", true),
     ("GET", "/auth", true),
     ("GET", "/health", true),
@@ -16,6 +16,9 @@ const ROUTES: [(&str, &str, bool); 20] = [
     ("GET", "/metrics", false),
     ("GET", "/api/metrics", false),
     ("GET", "/api/events", false),
+    ("GET", "/api/events?order=newest", false),
+    ("GET", "/api/system", false),
+    ("GET", "/api/config", false),
     ("GET", "/api/snapshot", false),
     ("GET", "/api/operations", false),
     ("GET", "/api/operations/exec-x", false),

@@ -76,7 +76,7 @@ async fn every_filter_lists_what_a_naive_one_does_and_pages_are_stable() {
     assert!(kept.len() < all.len(), "the store has what the projection lacks");
     assert!(kept.iter().any(|o| o.operation_id == id(0)), "the oldest one still runs");
     type Wanted = fn(&Operation) -> bool;
-    let queries: [(&str, Wanted); 9] = [
+    let queries: [(&str, Wanted); 11] = [
         ("", |_| true),
         ("&state=running", |o| o.state.as_str() == "running"),
         ("&state=running&state=complete", |_| true),
@@ -88,6 +88,8 @@ async fn every_filter_lists_what_a_naive_one_does_and_pages_are_stable() {
         }),
         ("&model=claude-opus-5-5&since=1h", |_| true),
         ("&since=2999-01-01T00:00:00Z", |_| false),
+        ("&since=1h&until=2999-01-01T00:00:00Z", |_| true),
+        ("&until=1h", |_| false),
     ];
     for (query, wanted) in queries {
         let naive: Vec<String> =
@@ -120,6 +122,7 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
         ("/api/operations?limit=501", 400, "invalid_value"),
         ("/api/operations?state=dancing", 400, "invalid_value"),
         ("/api/operations?since=soon", 400, "invalid_value"),
+        ("/api/operations?until=later", 400, "invalid_value"),
         ("/api/operations?after=..%2f..%2fx", 400, "invalid_value"),
         ("/api/operations/exec-none", 404, "operation_not_found"),
         ("/api/operations/..%2f..%2fetc%2fpasswd", 404, "operation_not_found"),
@@ -142,6 +145,9 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
         ("partial/..%2foperation.json", 404, "not_found"),
         ("partial/../../../etc/passwd", 404, "not_found"),
         ("stop", 405, "method_not_allowed"),
+        ("budget", 405, "method_not_allowed"),
+        ("queue", 405, "method_not_allowed"),
+        ("events?limit=0", 400, "invalid_value"),
     ] {
         let answer = get(&stage, &format!("/api/operations/{id}/{path}")).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}");
@@ -155,6 +161,19 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
     ] {
         let answer = post(&stage, &format!("/api/operations/{id}/stop"), &body).await;
         assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_value"), "{body}");
+    }
+    for (verb, body, code) in [
+        ("budget", json!({}), "missing_field"),
+        ("budget", json!({"max_cost_nano_usd": 0}), "invalid_value"),
+        ("budget", json!({"max_cost_nano_usd": -1}), "invalid_value"),
+        ("budget", json!({"max_cost_nano_usd": 0.5}), "invalid_value"),
+        ("queue", json!({}), "missing_field"),
+        ("queue", json!({"priority": null, "held": null}), "missing_field"),
+        ("queue", json!({"priority": 101}), "invalid_value"),
+        ("queue", json!({"held": "yes"}), "invalid_value"),
+    ] {
+        let answer = post(&stage, &format!("/api/operations/{id}/{verb}"), &body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, code), "{verb} {body}");
     }
     let answer = post(&stage, "/api/operations/stop", &json!({})).await;
     assert_eq!((answer.status, answer.code().as_str()), (400, "missing_field"));
@@ -173,6 +192,15 @@ async fn a_verb_on_what_has_ended_says_so() {
     assert_eq!(body["detail"], json!({"operation_id": id, "state": "complete"}));
     let answer = post(&stage, &format!("/api/operations/{id}/pause"), &json!({})).await;
     assert_eq!((answer.status, answer.code().as_str()), (409, "operation_not_running"));
+    let limit = json!({"max_cost_nano_usd": null});
+    let answer = post(&stage, &format!("/api/operations/{id}/budget"), &limit).await;
+    assert_eq!((answer.status, answer.code().as_str()), (409, "operation_ended"));
+    let answer = post(&stage, &format!("/api/operations/{id}/queue"), &json!({"held": true})).await;
+    assert_eq!((answer.status, answer.code().as_str()), (409, "wrong_state"));
+    let answer = get(&stage, &format!("/api/operations/{id}/events")).await;
+    let events: Vec<Value> = serde_json::from_str(&answer.body).expect("an array");
+    let types: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!(types, ["execution.start", "execution.complete"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,8 +2,9 @@
 // The REST calls the page makes. Every answer is a value: nothing here throws, nothing here touches the page.
 
 /**
- * @typedef {{ok: true, value: any}} Good
- * @typedef {{ok: false, status: number, code: string, error: string, hint: string}} Bad `status` 0: not reached
+ * @typedef {{ok: true, value: any, next?: string|null}} Good `next`: the address of the next page of a list
+ * @typedef {{ok: false, status: number, code: string, error: string, hint: string, value?: any}} Bad `status` 0: not
+ * reached; `value`: the whole answer, for what only some errors tell
  */
 
 const WITHIN_MS = 30_000;
@@ -13,7 +14,7 @@ const WITHIN_MS = 30_000;
  * @param {RequestInit} [init]
  * @returns {Promise<Good|Bad>}
  */
-async function call(path, init = {}) {
+export async function call(path, init = {}) {
   let response;
   try {
     response = await fetch(path, {
@@ -33,19 +34,20 @@ async function call(path, init = {}) {
   } catch {
     value = null;
   }
-  if (response.ok) return { ok: true, value };
+  if (response.ok) return { ok: true, value, next: /<([^>]+)>; rel="next"/.exec(response.headers.get('Link') ?? '')?.[1] ?? null };
   return {
     ok: false,
     status: response.status,
     code: String(value?.code ?? ''),
     error: String(value?.error ?? `The daemon answered ${response.status}`),
     hint: String(value?.hint ?? ''),
+    value,
   };
 }
 
-/** @param {string} path @param {object} body */
-const post = (path, body) =>
-  call(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+/** @param {string} path @param {object} body @param {RequestInit} [init] */
+export const post = (path, body, init = {}) =>
+  call(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), ...init });
 
 /** @param {string} id */
 const operation = (id) => `/api/operations/${encodeURIComponent(id)}`;

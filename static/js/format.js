@@ -51,6 +51,23 @@ export function costExact(nano) {
   return `${negative ? '-' : ''}$${grouped(size / NANO)}.${decimals}`;
 }
 
+/**
+ * Pico-dollars to the last digit, at least two decimals: `$0.000015`.
+ * @param {number|null|undefined} pico
+ */
+export function costPico(pico) {
+  if (typeof pico !== 'number' || !Number.isSafeInteger(pico)) return UNKNOWN;
+  const size = BigInt(Math.abs(pico));
+  const decimals = String(size % (NANO * 1_000n)).padStart(12, '0').replace(/0+$/, '').padEnd(2, '0');
+  return `${pico < 0 ? '-' : ''}$${grouped(size / (NANO * 1_000n))}.${decimals}`;
+}
+
+/** The price of one token as that of a million: `$3.00 / M`. @param {number|null|undefined} pico */
+export function perMillion(pico) {
+  const million = typeof pico === 'number' ? pico * 1_000_000 : NaN;
+  return Number.isSafeInteger(million) ? `${costPico(million)} / M` : UNKNOWN;
+}
+
 /** A count in full: `12 345`. @param {number} n */
 export const whole = (n) => grouped(Math.trunc(n));
 

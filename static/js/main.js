@@ -1,106 +1,71 @@
 // @ts-check
-// Wires the page: session, connection, address, keyboard, actions. Nothing is computed here that a test would want.
+// Wires the page: session, connection, address, keyboard, screens. Nothing is computed here that a test would want.
 
 import { render } from '../vendor/lit-html/lit-html.js';
 import { announce, rememberFocus, restoreFocus } from './a11y.js';
 import * as api from './api.js';
-import { clean } from './format.js';
+import { Keys, isTyping } from './keys.js';
 import { Link } from './link.js';
-import { Output } from './output.js';
-import { isFinal, isOperationId } from './state.js';
+import { Overview } from './overview.js';
+import { Router } from './router.js';
+import { screenOf, screens } from './screens.js';
+import { Confirm } from './shell/confirm.js';
+import { frameView } from './shell/frame.js';
+import { hrefOf } from './shell/nav.js';
+import { signIn } from './shell/sign-in.js';
+import { restoreTheme } from './shell/theme.js';
+import { isFinal } from './state.js';
 import { Store } from './store.js';
-import { sums } from './views/header.js';
-import { frameView } from './views/frame.js';
-
-/** Stopping that nobody confirmed is offered again after this. */
-const PENDING_MS = 8_000;
-/** A row that is only passed over with the keyboard is not followed. */
-const FOLLOW_AFTER_MS = 120;
-/** Tool calls kept for the detail view. */
-const CALLS_KEPT = 200;
+import { sums } from './sums.js';
+import { operationVerbs } from './verbs.js';
+import { closeDropsOutside } from './views/drop.js';
 
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 const store = new Store(draw);
 store.onChange = announce;
-
-/** @type {Output|null} */
-let output = null;
-let followTimer = 0;
-let wrapped = true;
+const schedule = () => store.schedule();
+const confirm = new Confirm(schedule);
+const keys = new Keys();
+const overview = new Overview(schedule);
+const router = new Router(onRoute);
+/** @type {import('./screen.js').Screen|null} */
+let shown = null;
 
 const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, {
   onStatus: (status) => store.set({ link: status }),
   onHello,
   onSnapshot: (message) => store.snapshot(message),
-  onEvent,
+  onEvent(envelope) {
+    if (envelope.type !== 'execution.output') {
+      store.event(envelope);
+      overview.event(envelope);
+    }
+    shown?.event(envelope);
+  },
+  onResync() {
+    overview.refresh();
+    shown?.hello();
+  },
   probe: api.probe,
   onEnd: (why, message) => store.set({ session: { kind: why, message } }),
 });
 
-/** What the views may do. */
-const actions = {
-  /** @param {string} id @param {boolean} force */
-  async stop(id, force) {
-    mark(id, force ? 'force' : 'stop');
-    const reason = 'stopped from the dashboard';
-    let answer = await link.request({ type: 'stop_operation', operation_id: id, reason, force });
-    if (!answer.ok && ['offline', 'link_lost', 'unknown_type'].includes(answer.code ?? '')) {
-      const posted = await api.stop(id, { force, reason });
-      answer = posted.ok ? { ok: true } : posted;
-    }
-    if (answer.ok) store.set({ asked: new Set(store.model.asked).add(id) });
-    else refused(id, answer);
+/** @type {import('./screen.js').Ctx} */
+const ctx = {
+  store,
+  link,
+  api,
+  overview,
+  verbs: operationVerbs({ store, link, confirm: (question) => confirm.ask(question) }),
+  now: () => store.now(),
+  schedule,
+  navigate: (to, options) => router.navigate(to, options),
+  route: () => router.route,
+  notify: (text, hint, tone) => store.notify(text, hint, tone),
+  announce(text) {
+    const announcer = document.getElementById('announcer');
+    if (announcer) announcer.textContent = text;
   },
-  /** @param {string} id @param {'pause'|'resume'} verb */
-  async change(id, verb) {
-    mark(id, verb);
-    const answer = await api.change(id, verb);
-    store.setPending(id, null);
-    if (!answer.ok) refused(id, answer);
-  },
-  /** @param {boolean} open */
-  askStopAll(open) {
-    if (store.model.confirmStopAll !== open) store.set({ confirmStopAll: open });
-  },
-  async stopAll() {
-    store.set({ confirmStopAll: false });
-    for (const op of store.model.data.operations.values()) {
-      if (!isFinal(op.state)) mark(op.operation_id, 'stop');
-    }
-    const answer = await api.stopAll();
-    if (!answer.ok) {
-      store.set({ pending: new Map() });
-      store.notify(clean(answer.error, 300), clean(answer.hint, 200));
-    }
-  },
-  /** @param {string} text */
-  filter: (text) => store.set({ filter: text.slice(0, 200) }),
-  /** @param {import('./store.js').Group} group */
-  group: (group) => store.set({ group }),
-  clearFilter() {
-    const input = document.getElementById('filter');
-    if (input instanceof HTMLInputElement) input.value = '';
-    store.set({ filter: '', group: 'all' });
-  },
-  /** @param {string} tab */
-  tab: (tab) => store.set({ tab }),
-  /** @param {MouseEvent} event @param {string} id */
-  rowClick(event, id) {
-    const target = /** @type {Element} */ (event.target);
-    if (target.closest('a, button') || getSelection()?.type === 'Range') return;
-    location.hash = `#/operations/${encodeURIComponent(id)}`;
-  },
-  output: () => output,
-  wrapped: () => wrapped,
-  toggleWrap() {
-    wrapped = !wrapped;
-    store.schedule();
-  },
-  toggleStderr() {
-    store.set({ stderr: !store.model.stderr });
-    if (store.model.stderr) void output?.follow('stderr');
-  },
-  /** @param {string} text @param {string} what */
   async copy(text, what) {
     try {
       await navigator.clipboard.writeText(text);
@@ -109,32 +74,8 @@ const actions = {
       store.notify(`The browser did not allow copying ${what}`);
     }
   },
-  theme() {
-    const next = { '': 'dark', dark: 'light', light: '' }[document.documentElement.dataset.theme ?? ''] ?? '';
-    setTheme(next);
-    try {
-      localStorage.setItem('llmctl-theme', next);
-    } catch {
-      // Without storage the choice lasts until the page is left.
-    }
-  },
+  confirm: (question) => confirm.ask(question),
 };
-
-/** @typedef {typeof actions} Actions */
-
-/** @param {string} id @param {string} action */
-function mark(id, action) {
-  store.setPending(id, action);
-  setTimeout(() => {
-    if (store.model.pending.get(id) === action) store.setPending(id, null);
-  }, PENDING_MS);
-}
-
-/** @param {string} id @param {{error?: string, hint?: string}} answer */
-function refused(id, answer) {
-  store.setPending(id, null);
-  store.notify(clean(answer.error ?? 'The daemon refused', 300), clean(answer.hint, 200));
-}
 
 /** @param {any} hello */
 function onHello(hello) {
@@ -144,155 +85,71 @@ function onHello(hello) {
     session: { kind: 'open', message: '' },
     clockOffsetMs: Number.isNaN(there) ? 0 : there - Date.now(),
   });
-  output?.resume();
-  if (store.model.selected !== null) void fetchExtra(store.model.selected);
+  overview.refresh();
+  shown?.hello();
 }
 
-/** @param {any} envelope */
-function onEvent(envelope) {
-  const data = envelope.data;
-  if (envelope.type === 'execution.output') {
-    output?.event(data);
-    return;
+/** @param {import('./screen.js').Route} route */
+function onRoute(route) {
+  const next = screenOf(route);
+  if (next !== shown) {
+    shown?.leave();
+    // What had the focus goes with the screen it was on.
+    if (shown !== null) ctx.announce(next.title);
   }
-  store.event(envelope);
-  if (data?.operation_id === store.model.selected) extraEvent(envelope.type, data);
-}
-
-/** Keeps routing and calls of the selected operation up to date. @param {string} type @param {any} data */
-function extraEvent(type, data) {
-  const extra = store.model.extra;
-  if (!extra) return;
-  if (type === 'routing.decision') {
-    const routing = extra.routing.filter((d) => d.attempt !== data.attempt).concat(data);
-    store.set({ extra: { ...extra, routing } });
-  } else if (type === 'tool.invoked') {
-    const calls = extra.calls.filter((c) => c.call_id !== data.call_id).concat({ ...data, ok: null });
-    store.set({ extra: { ...extra, calls: calls.slice(-CALLS_KEPT) } });
-  } else if (type === 'tool.response') {
-    const calls = extra.calls.map((c) => (c.call_id === data.call_id ? { ...c, ...data } : c));
-    store.set({ extra: { ...extra, calls } });
-  }
-}
-
-/** @param {string} id */
-async function fetchExtra(id) {
-  const answer = await api.getOperation(id);
-  if (store.model.selected !== id) return;
-  const empty = { routing: [], calls: [], operation: null };
-  if (!answer.ok) {
-    const status = answer.status === 404 ? 'missing' : 'failed';
-    store.set({ extra: { ...empty, ...store.model.extra, status } });
-    return;
-  }
-  const value = answer.value ?? {};
-  const operation = isOperationId(value.operation_id) ? value : null;
-  const calls = mergeCalls(list(value.calls), store.model.extra?.calls ?? []);
-  store.set({ extra: { status: 'ready', operation, routing: list(value.routing), calls } });
-}
-
-/** What was fetched, and what arrived while it was on its way. @param {any[]} fetched @param {any[]} live */
-function mergeCalls(fetched, live) {
-  const calls = new Map(fetched.map((call) => [call.call_id, call]));
-  for (const call of live) {
-    const known = calls.get(call.call_id);
-    if (!known || ((known.ok === null || known.ok === undefined) && call.ok !== null)) calls.set(call.call_id, call);
-  }
-  return [...calls.values()].slice(-CALLS_KEPT);
-}
-
-/** @param {unknown} value */
-const list = (value) => (Array.isArray(value) ? value : []);
-
-/** Shows what the address names. */
-function readAddress() {
-  const id = /^#\/operations\/([^/]+)$/.exec(location.hash)?.[1] ?? '';
-  const selected = isOperationId(id) ? id : null;
-  if (selected === store.model.selected) return;
-  const before = store.model.selected;
-  clearTimeout(followTimer);
-  output?.close();
-  output = null;
-  store.set({ selected, extra: null, stderr: false });
-  if (selected === null) {
-    if (before !== null) requestAnimationFrame(() => requestAnimationFrame(() => focusRow(before)));
-    return;
-  }
-  output = new Output(link, selected, () => store.schedule());
-  store.set({ extra: { status: 'loading', routing: [], calls: [], operation: null } });
-  followTimer = window.setTimeout(() => {
-    void output?.follow('stdout');
-    void fetchExtra(selected);
-  }, FOLLOW_AFTER_MS);
-}
-
-/** @param {string} id */
-function focusRow(id) {
-  const active = document.activeElement;
-  if (active && active !== document.body) return;
-  restoreFocus({ id, control: 'open' });
+  shown = next;
+  next.enter(ctx, route);
+  schedule();
 }
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  const typing = event.target instanceof HTMLInputElement && event.target.type === 'search';
-  if (event.key === '/' && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    event.preventDefault();
-    document.getElementById('filter')?.focus();
-  } else if (event.key === 'Escape' && !store.model.confirmStopAll) {
-    if (typing) actions.clearFilter();
-    else if (store.model.selected !== null) location.hash = '#/';
-  }
+  if (confirm.open || event.defaultPrevented || shown === null) return;
+  const own = shown.keys ?? [];
+  const typing = isTyping(event.target);
+  const meant = keys.press(
+    { key: event.key, chord: event.ctrlKey || event.metaKey || event.altKey, typing, at: event.timeStamp },
+    own.map((entry) => entry.key),
+    screens.map((screen) => screen.key),
+  );
+  if (meant === null) return;
+  if (meant.kind === 'own' && meant.key === 'Escape' && typing && leaveField(event.target)) return;
+  if (meant.kind !== 'own' || meant.key !== 'Escape') event.preventDefault();
+  if (meant.kind === 'own') own.find((entry) => entry.key === meant.key)?.run(ctx);
+  const target = meant.kind === 'go' ? screens.find((screen) => screen.key === meant.key) : undefined;
+  if (target) ctx.navigate(hrefOf(target).slice(1));
+}
+
+/** Escape in a search empties it first; elsewhere it leaves the field. @param {EventTarget|null} target */
+function leaveField(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement && target.type === 'search' && target.value !== '') {
+    target.value = '';
+    target.dispatchEvent(new Event('input', { bubbles: true }));
+  } else target.blur();
+  return true;
 }
 
 /** @param {Store} current */
 function draw(current) {
   const kept = rememberFocus();
   const { running } = sums(current.model.data);
-  const title = running > 0 ? `(${running}) llmctl` : 'llmctl';
+  const title = `${running > 0 ? `(${running}) ` : ''}${shown === null || shown === screens[0] ? '' : `${shown.title} · `}llmctl`;
   if (document.title !== title) document.title = title;
-  render(frameView(current, actions), root);
+  render(frameView(ctx, shown ?? screens[0], confirm.view()), root);
   restoreFocus(kept);
 }
 
-/** @param {string} theme */
-function setTheme(theme) {
-  if (theme === 'dark' || theme === 'light') document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-}
-
-function savedTheme() {
-  try {
-    return localStorage.getItem('llmctl-theme') ?? '';
-  } catch {
-    return '';
-  }
-}
-
-/** Changes the one-time code of the address into a session. @returns {Promise<boolean>} */
-async function signIn() {
-  const code = /^#code=(.+)$/.exec(location.hash)?.[1];
-  if (location.pathname !== '/auth' || !code) {
-    if (location.pathname === '/auth') history.replaceState(null, '', '/');
-    return true;
-  }
-  // The code leaves the address, and so the history, before anything else happens.
-  history.replaceState(null, '', '/');
-  const answer = await api.signIn(code);
-  if (answer.ok || answer.status === 0) return true;
-  if ((await api.probe()) === 'ok') return true;
-  const used = answer.status === 401;
-  const message = used ? 'The link was used already, or is older than a minute.' : clean(answer.error, 300);
-  store.set({ session: { kind: used ? 'none' : 'refused', message } });
-  return false;
-}
-
 async function main() {
-  setTheme(savedTheme());
-  if (!(await signIn())) return;
-  window.addEventListener('hashchange', readAddress);
+  restoreTheme();
+  const refused = await signIn();
+  if (refused !== null) {
+    store.set({ session: refused });
+    return;
+  }
   document.addEventListener('keydown', onKey);
-  readAddress();
+  closeDropsOutside();
+  router.start();
   link.start();
   // What ticks: elapsed times while connected, the age of the picture while not.
   setInterval(() => {

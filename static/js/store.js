@@ -13,31 +13,17 @@ const NOTICES = 4;
 /**
  * @typedef {import('./state.js').State} State
  * @typedef {import('./state.js').Operation} Operation
- * @typedef {'all'|'active'|'complete'|'error'|'stopped'|'refused'|'lost'} Group
  * @typedef {{kind: 'starting'|'open'|'none'|'refused', message: string}} Session
  * @typedef {{id: number, text: string, hint: string, tone: 'error'|'info'}} Notice
- * @typedef {object} Extra What only `GET /api/operations/{id}` gives.
- * @property {'loading'|'ready'|'missing'|'failed'} status
- * @property {any[]} routing
- * @property {any[]} calls
- * @property {Operation|null} operation as fetched, for one that is no longer in the projection
- *
  * @typedef {object} Model
  * @property {State} data
  * @property {boolean} loaded a snapshot has been seen
  * @property {Session} session
  * @property {import('./link.js').Status} link
  * @property {number} clockOffsetMs daemon's clock minus this machine's
- * @property {string|null} selected
- * @property {string} tab
- * @property {Extra|null} extra
- * @property {string} filter
- * @property {Group} group
- * @property {boolean} stderr
  * @property {ReadonlyMap<string, string>} pending action under way, by operation
  * @property {ReadonlySet<string>} asked operations that were asked to stop from this page
  * @property {Notice[]} notices
- * @property {boolean} confirmStopAll
  */
 
 export class Store {
@@ -56,16 +42,9 @@ export class Store {
       session: { kind: 'starting', message: '' },
       link: { phase: 'connecting', lastHeardMs: 0, retryAtMs: 0, version: '' },
       clockOffsetMs: 0,
-      selected: null,
-      tab: 'output',
-      extra: null,
-      filter: '',
-      group: 'all',
-      stderr: false,
       pending: new Map(),
       asked: new Set(),
       notices: [],
-      confirmStopAll: false,
     };
   }
 

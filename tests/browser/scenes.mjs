@@ -1,5 +1,7 @@
 // Scripted operations for the stand-in: one of each kind, with figures as they occur.
 
+import { demo } from './standin/live.mjs';
+
 const MINUTE = 60_000;
 
 /** An id of the daemon's form that sorts by its number. */
@@ -178,6 +180,7 @@ export const scenes = {
     endedScene(s);
     otherRunning(s);
     runningScene(s);
+    demo(s, opId(940));
   },
   many(s) {
     for (let i = 0; i < 500; i += 1) {

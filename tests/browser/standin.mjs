@@ -12,6 +12,25 @@ import { WebSocketServer } from 'ws';
 
 import { applyAll, initial, isFinal } from '../../static/js/state.js';
 import { scenes } from './scenes.mjs';
+import * as live from './standin/live.mjs';
+// tasks
+import * as cost from './standin/cost.mjs';
+import * as mcp from './standin/mcp.mjs';
+import * as system from './standin/system.mjs';
+
+/**
+ * Further routes: each module exports `begin(standin)`, which makes its data, and
+ * `handle(standin, {request, response, url, message})`, which answers with `standin.json(…)` and gives true when the
+ * path is its own.
+ */
+const MORE = [
+  // tasks
+  cost,
+  mcp,
+  system,
+  // The last: what a screen's own file answers is not asked here.
+  live,
+];
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const STATIC = process.env.LLMCTL_STATIC_DIR ?? join(HERE, '../../static');
@@ -52,6 +71,7 @@ export class Standin {
     this.requests = [];
     this.accepting = true;
     this.timers = new Set();
+    MORE.forEach((more) => more.begin(this));
     this.http = createServer((request, response) => void this.handle(request, response));
     this.ws = new WebSocketServer({ noServer: true, handleProtocols: () => 'llmctl.v1', maxPayload: 65_536 });
     this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
@@ -96,6 +116,13 @@ export class Standin {
     if (this.ring.length > RING) this.ring.shift();
     this.sockets.forEach((s) => s.send(json));
     return envelope;
+  }
+
+  /** The facts of one operation, as the store has them. */
+  facts(id) {
+    const live = ['execution.progress', 'execution.output', 'cost.update'];
+    const all = this.ring.map((frame) => JSON.parse(frame.json));
+    return all.filter((e) => e.data.operation_id === id && !live.includes(e.type)).slice(-1_000);
   }
 
   /** Adds to a recorded stream; those who follow it get the piece. */
@@ -197,6 +224,7 @@ export class Standin {
   }
 
   api(request, response, url, message) {
+    if (MORE.some((more) => more.handle(this, { request, response, url, message }))) return undefined;
     const [, , what, id, verb] = url.pathname.split('/').map(decodeURIComponent);
     if (what !== 'operations') return this.json(response, 404, { error: 'No such path', code: 'not_found' });
     if (id === 'stop' && request.method === 'POST') {

@@ -142,6 +142,12 @@ impl View {
             && self.roots.iter().all(|root| matches!(root.status.state, Watching::Ok) || !root.scanned)
     }
 
+    /// Roots whose changes are not noticed at once.
+    pub fn late_roots(&self) -> Vec<RootStatus> {
+        let late = |root: &&Arc<RootView>| root.scanned && !matches!(root.status.state, Watching::Ok);
+        self.roots.iter().filter(late).map(|root| root.line()).collect()
+    }
+
     /// How changes are noticed, at the worst of all roots.
     pub fn watching(&self) -> Watching {
         if self.failed {

@@ -35,6 +35,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{attach, follow, ledger, mcp, tasks};
 use crate::adopt::Adopter;
 use crate::board::Board;
+use crate::health::{self, Parts};
 use crate::hub::{Hub, Publish, StopOrder};
 use crate::mcp::Servers;
 use crate::operations::{Operations, VerbError};
@@ -74,6 +75,20 @@ pub struct ControlDeps {
     pub started_at: UnixMs,
     /// The configuration in force.
     pub settings: Live,
+}
+
+impl ControlDeps {
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            hub: &self.hub,
+            store: &self.store,
+            board: &self.board,
+            servers: &self.servers,
+            gateway: self.gateway.figures_now(),
+            started_at: self.started_at,
+            stopping: self.shutdown.is_cancelled(),
+        }
+    }
 }
 
 /// The gRPC service.
@@ -144,6 +159,10 @@ fn json(operation: &Operation) -> String {
 /// Names, numbers and times always serialise.
 pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+fn to_value(path: &std::path::Path) -> serde_json::Value {
+    path.to_string_lossy().into_owned().into()
 }
 
 fn wanted(request: &ListOperationsRequest, operation: &Operation) -> bool {
@@ -272,7 +291,10 @@ impl Control for ControlService {
     }
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
-        let status = crate::health::status(&self.deps).await?;
+        let mut status = health::status(&self.deps.parts()).await?;
+        // For the owner of the socket; browsers are told no path.
+        status["socket"] = to_value(&self.deps.paths.socket);
+        status["state_dir"] = to_value(&self.deps.paths.state);
         Ok(Response::new(GetStatusResponse { status: status.to_string() }))
     }
 

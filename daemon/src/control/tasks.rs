@@ -11,7 +11,7 @@ use llmctl_proto::task::{Lane, NewTask, RawTask, Task, by_urgency};
 use tonic::{Code, Status};
 
 use super::service::{ControlDeps, to_json};
-use crate::board::{Act, BoardError, Fields, RootView, Wish, findings, listed, unreadable, work};
+use crate::board::{Act, Board, BoardError, Fields, RootView, Wish, findings, listed, unreadable, work};
 
 /// The project that is meant; none for all.
 async fn project(deps: &ControlDeps, scope: Option<TaskScope>) -> Result<Option<String>, Status> {
@@ -153,8 +153,8 @@ impl From<BoardError> for Status {
 }
 
 /// Figures of the board for the daemon's status.
-pub(crate) fn status(deps: &ControlDeps) -> serde_json::Value {
-    let view = deps.board.view();
+pub(crate) fn status(board: &Board) -> serde_json::Value {
+    let view = board.view();
     serde_json::json!({
         "state": if view.is_healthy() { "ok" } else { "degraded" },
         "counts": view.counts(None),

@@ -12,30 +12,37 @@ use super::serve::Ctx;
 use crate::store::{EventQuery, Store, StoreError};
 
 /// Events asked from the store at once; facts are committed in between.
-const ROWS: usize = 256;
+pub(super) const ROWS: usize = 256;
 /// Events one request looks at; a page may be short, its link goes on behind them.
-const MAX_ROWS: usize = 20_000;
+pub(super) const MAX_ROWS: usize = 20_000;
 /// Bytes of one page.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a page needs to know of a stored event; the rest is passed on as it is.
 #[derive(Deserialize)]
-struct Head {
+pub(super) struct Head {
     epoch: String,
     seq: u64,
     #[serde(rename = "type")]
-    type_name: String,
+    pub(super) type_name: String,
 }
 
 impl Head {
-    fn cursor(&self) -> Option<Cursor> {
+    pub(super) fn cursor(&self) -> Option<Cursor> {
         Some(Cursor { epoch: self.epoch.parse().ok()?, seq: self.seq })
     }
 }
 
 /// Whether a list of exact names and groups (`execution.`) asks for it; an empty list asks for all.
-fn matches(types: &[String], name: &str) -> bool {
+pub(super) fn matches(types: &[String], name: &str) -> bool {
     types.is_empty() || types.iter().any(|t| t == name || (t.ends_with('.') && name.starts_with(t.as_str())))
+}
+
+/// The types that a request asks for.
+pub(super) fn types(request: &Request<Incoming>) -> Vec<String> {
+    let lists = query(request, "types");
+    let names = lists.iter().flat_map(|list| list.split(','));
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// The facts after a cursor.
@@ -52,13 +59,7 @@ pub(super) async fn events(ctx: &Ctx, request: &Request<Incoming>) -> Reply {
         Ok(limit) => limit,
         Err(reply) => return *reply,
     };
-    let lists = query(request, "types");
-    let types: Vec<String> = lists
-        .iter()
-        .flat_map(|list| list.split(','))
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let types = types(request);
     let store = &ctx.shared.deps.store;
     match reaches_back(store, after).await {
         Ok(true) => {}

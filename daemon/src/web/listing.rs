@@ -34,6 +34,7 @@ struct Filter {
     models: Vec<String>,
     agents: Vec<String>,
     since: Option<UnixMs>,
+    until: Option<UnixMs>,
     text: Option<String>,
 }
 
@@ -45,20 +46,23 @@ impl Filter {
             let text = format!("There is no state {state:?}.");
             return Err(Box::new(reply::bad("invalid_value", &text)));
         }
-        let since = match query(request, "since").pop() {
-            None => None,
-            Some(text) => Some(moment(&text, UnixMs::now()).ok_or_else(|| {
-                let text =
-                    "since must be a time such as 2026-11-23T00:00:00Z, or an age such as 30m, 12h or 7d.";
-                Box::new(reply::bad("invalid_value", text))
-            })?),
+        let time = |name: &str| match query(request, name).pop() {
+            None => Ok(None),
+            Some(text) => moment(&text, UnixMs::now()).map(Some).ok_or_else(|| {
+                let text = format!(
+                    "{name} must be a time such as 2026-11-23T00:00:00Z, or an age such as 30m, 12h or 7d."
+                );
+                Box::new(reply::bad("invalid_value", &text))
+            }),
         };
+        let (since, until) = (time("since")?, time("until")?);
         Ok(Self {
             states,
             tools: query(request, "tool"),
             models: query(request, "model"),
             agents: query(request, "agent"),
             since,
+            until,
             text: query(request, "q").pop().map(|text| text.to_lowercase()),
         })
     }
@@ -72,6 +76,7 @@ impl Filter {
             && is(&self.models, operation.model.as_deref())
             && is(&self.agents, operation.agent.as_deref())
             && self.since.is_none_or(|since| operation.submitted_at >= since)
+            && self.until.is_none_or(|until| operation.submitted_at < until)
             && self.text.as_deref().is_none_or(|text| mentions(operation, text))
     }
 
@@ -90,8 +95,10 @@ impl Filter {
             }
         }
         // An age is counted from each request; the time it meant for the first page holds for all.
-        if let Some(since) = self.since {
-            let _ = write!(text, "&since={}", percent_encode(&since.to_string()));
+        for (name, time) in [("since", self.since), ("until", self.until)] {
+            if let Some(time) = time {
+                let _ = write!(text, "&{name}={}", percent_encode(&time.to_string()));
+            }
         }
         if let Some(value) = query(request, "q").last() {
             let _ = write!(text, "&q={}", percent_encode(value));
@@ -108,7 +115,7 @@ fn mentions(operation: &Operation, text: &str) -> bool {
 }
 
 /// A time, or how long ago it was.
-fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
+pub(super) fn moment(text: &str, now: UnixMs) -> Option<UnixMs> {
     if let Ok(time) = serde_json::from_value(Value::String(text.to_owned())) {
         return Some(time);
     }

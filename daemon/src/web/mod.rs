@@ -5,6 +5,8 @@
 
 mod assets;
 mod costs;
+mod events;
+mod export;
 mod files;
 mod follow;
 mod gate;
@@ -12,6 +14,7 @@ mod history;
 mod holder;
 mod listing;
 mod mcp;
+mod models;
 mod operations;
 mod recorded;
 mod reply;
@@ -19,6 +22,7 @@ mod routes;
 mod serve;
 mod session;
 mod socket;
+mod system;
 mod task_edits;
 mod task_runs;
 mod tasks;
@@ -29,6 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use llmctl_proto::paths::{Paths, replace_file};
+use llmctl_proto::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -39,6 +44,7 @@ use crate::board::Board;
 use crate::hub::Hub;
 use crate::mcp::Servers;
 use crate::operations::Operations;
+use crate::settings::Live;
 use crate::store::Store;
 use assets::Assets;
 use session::Sessions;
@@ -67,6 +73,8 @@ pub struct WebDeps {
     pub shutdown: CancellationToken,
     /// Build.
     pub version: &'static str,
+    /// The configuration in force.
+    pub settings: Live,
     /// A message to a browser that takes longer ends the connection; [`SEND_PATIENCE`].
     pub send_patience: Duration,
 }
@@ -120,6 +128,31 @@ pub(crate) struct WebStats {
     pub(crate) refused: AtomicU64,
 }
 
+/// The gateway's figures by name.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct GatewayFigures {
+    /// Where it listens.
+    pub http_addr: Option<String>,
+    /// Browsers that are signed in.
+    pub sessions: usize,
+    /// Connections that are open.
+    pub connections: usize,
+    /// Connections there may be.
+    pub connections_limit: usize,
+    /// Sockets that are open.
+    pub sockets: usize,
+    /// Sockets there may be.
+    pub sockets_limit: usize,
+    /// Sockets that were told to start over, since they fell behind.
+    pub resyncs: u64,
+    /// Frames that slow sockets missed.
+    pub dropped_frames: u64,
+    /// Sockets that were closed since they did not read.
+    pub shed: u64,
+    /// Requests refused at the gate.
+    pub refused: u64,
+}
+
 /// What every connection shares.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -129,13 +162,31 @@ pub(crate) struct Shared {
     pub(crate) stats: WebStats,
     pub(crate) assets: Assets,
     pub(crate) started: Instant,
+    pub(crate) started_at: UnixMs,
     pub(crate) ledger_turns: costs::Turns,
     pub(crate) starts: task_runs::Starts,
+    pub(crate) exports: export::Places,
 }
 
 impl Shared {
     pub(crate) fn sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn figures(&self, addr: Option<SocketAddr>) -> GatewayFigures {
+        use std::sync::atomic::Ordering::Relaxed;
+        GatewayFigures {
+            http_addr: addr.map(|addr| addr.to_string()),
+            sessions: self.sessions().open(Instant::now()),
+            connections: self.stats.connections.load(Relaxed),
+            connections_limit: serve::MAX_CONNECTIONS,
+            sockets: self.stats.sockets.load(Relaxed),
+            sockets_limit: socket::MAX_SOCKETS,
+            resyncs: self.stats.resyncs.load(Relaxed),
+            dropped_frames: self.stats.dropped_frames.load(Relaxed),
+            shed: self.stats.shed.load(Relaxed),
+            refused: self.stats.refused.load(Relaxed),
+        }
     }
 }
 
@@ -179,8 +230,10 @@ impl Gateway {
             stats: WebStats::default(),
             assets: Assets::from_env(),
             started: Instant::now(),
+            started_at: UnixMs::now(),
             ledger_turns: costs::Turns::default(),
             starts: task_runs::Starts::default(),
+            exports: export::Places::default(),
         };
         Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }
@@ -203,6 +256,11 @@ impl Gateway {
             stats.refused.load(Relaxed),
             stats.dropped_frames.load(Relaxed),
         ]
+    }
+
+    /// Where it listens, and its figures by name.
+    pub fn figures_now(&self) -> GatewayFigures {
+        self.shared.figures(self.addr())
     }
 
     /// Starts listening; tells the address and whether it did so already. Without a host or port the last ones

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::recorded::{self, Asked};
 use super::reply::{self, Reply};
-use super::routes::{not_allowed, percent_decode};
+use super::routes::{limit, not_allowed, percent_decode};
 use super::serve::{Ctx, json_body};
 use super::session::Caller;
 use super::{costs, listing, socket};
@@ -60,12 +60,17 @@ pub(super) async fn route(
                 ["output"] if get => recorded::output(&asked).await,
                 ["lines"] if get => recorded::lines(&asked).await,
                 ["journal"] if get => recorded::journal(&dir).await,
+                ["events"] if get => events(ctx, &request, &operation).await,
                 ["partial", name] if get => recorded::partial(&dir, name).await,
                 ["stop"] if post => stop(ctx, request, caller, &operation).await,
                 ["pause"] if post => suspend(ctx, request, &operation, true).await,
                 ["resume"] if post => suspend(ctx, request, &operation, false).await,
-                [] | ["cost" | "output" | "lines" | "journal"] | ["partial", _] => not_allowed("GET, HEAD"),
-                ["stop" | "pause" | "resume"] => not_allowed("POST"),
+                ["budget"] if post => budget(ctx, request, &operation).await,
+                ["queue"] if post => queue(ctx, request, &operation).await,
+                [] | ["cost" | "output" | "lines" | "journal" | "events"] | ["partial", _] => {
+                    not_allowed("GET, HEAD")
+                }
+                ["stop" | "pause" | "resume" | "budget" | "queue"] => not_allowed("POST"),
                 _ => reply::not_found(),
             }
         }
@@ -214,6 +219,68 @@ async fn stop_all(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>)
         });
     }
     reply::json(StatusCode::ACCEPTED, &json!({"stopping": stopping}))
+}
+
+/// The newest stored facts of one operation, oldest first.
+async fn events(ctx: &Ctx, request: &Request<Incoming>, operation: &Operation) -> Reply {
+    let limit = match limit(request, NEWEST_FACTS, NEWEST_FACTS) {
+        Ok(limit) => limit,
+        Err(reply) => return *reply,
+    };
+    let operation_id = Some(operation.operation_id.clone());
+    let query = EventQuery { operation_id, limit, newest: true, ..EventQuery::default() };
+    match ctx.shared.deps.store.events(query).await {
+        // They are JSON already.
+        Ok(facts) => {
+            let body = format!("[{}]", facts.join(","));
+            reply::bytes(StatusCode::OK, "application/json; charset=utf-8", body)
+        }
+        Err(error) => reply::store_gone(error),
+    }
+}
+
+/// Another cost limit, or none with `null`.
+async fn budget(ctx: &Ctx, request: Request<Incoming>, operation: &Operation) -> Reply {
+    let body = match json_body(request).await {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    // Taking the limit away is said, never left out.
+    if body.get("max_cost_nano_usd").is_none() {
+        return reply::bad("missing_field", "The body needs max_cost_nano_usd: a number, or null for no limit.");
+    }
+    let limit = match field::<i64>(&body, "max_cost_nano_usd") {
+        Ok(limit) if limit.is_some_and(|limit| limit <= 0) => {
+            return reply::bad("invalid_value", "max_cost_nano_usd must be more than zero.");
+        }
+        Ok(limit) => limit,
+        Err(reply) => return *reply,
+    };
+    match ctx.shared.deps.operations.set_budget(&operation.operation_id, limit).await {
+        Ok(operation) => reply::ok(&operation),
+        Err(error) => reply::verb_error(&error),
+    }
+}
+
+/// Another place in the queue: priority, held back or let go.
+async fn queue(ctx: &Ctx, request: Request<Incoming>, operation: &Operation) -> Reply {
+    let body = match json_body(request).await {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let asked = || Ok((field::<i32>(&body, "priority")?, field::<bool>(&body, "held")?));
+    let (priority, held) = match asked() {
+        Ok((None, None)) => return reply::bad("missing_field", "The body needs priority or held."),
+        Ok(asked) => asked,
+        Err::<_, Box<Reply>>(reply) => return *reply,
+    };
+    if priority.is_some_and(|priority| !(-100..=100).contains(&priority)) {
+        return reply::bad("invalid_value", "priority must be a whole number from -100 to 100.");
+    }
+    match ctx.shared.deps.operations.change_queue(&operation.operation_id, priority, held).await {
+        Ok(operation) => reply::ok(&operation),
+        Err(error) => reply::verb_error(&error),
+    }
 }
 
 async fn suspend(ctx: &Ctx, request: Request<Incoming>, operation: &Arc<Operation>, suspend: bool) -> Reply {

@@ -9,13 +9,14 @@ use http_body_util::{Either, Full};
 use serde::Serialize;
 use serde_json::json;
 
+use super::export::Written;
 use super::files::FileBody;
 use super::gate::Refusal;
 use crate::hub::HubError;
 use crate::operations::VerbError;
 use crate::store::StoreError;
 
-pub(super) type Reply = Response<Either<Full<Bytes>, FileBody>>;
+pub(super) type Reply = Response<Either<Full<Bytes>, Either<FileBody, Written>>>;
 
 /// What the page may do; the vendored template library's policy is the only one that may make markup.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -63,7 +64,15 @@ pub(super) fn last_words(status: StatusCode, code: &str, text: &str) -> Vec<u8> 
 
 /// A part of a recorded file, read while it is sent.
 pub(super) fn file(status: StatusCode, content_type: &'static str, body: FileBody) -> Reply {
-    let mut reply = Response::new(Either::Right(body));
+    let mut reply = Response::new(Either::Right(Either::Left(body)));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+/// A file that is made while it is sent.
+pub(super) fn written(status: StatusCode, content_type: &'static str, body: Written) -> Reply {
+    let mut reply = Response::new(Either::Right(Either::Right(body)));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply

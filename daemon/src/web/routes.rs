@@ -17,7 +17,7 @@ use super::gate::{Refusal, Shown, require_origin};
 use super::reply::{self, Reply};
 use super::serve::{Ctx, json_body};
 use super::session::{Caller, NoCaller, SESSION_LIFE};
-use super::{costs, history, mcp, operations, socket, tasks};
+use super::{costs, events, export, history, mcp, models, operations, socket, system, tasks};
 
 /// Answers one request.
 pub(super) async fn handle(ctx: &Ctx, request: Request<Incoming>) -> Reply {
@@ -92,9 +92,14 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
             Some(caller) => socket::upgrade(ctx, request, caller),
             None => reply::refused(NO_SESSION),
         },
+        (["api", "events"], true, _) if events::wanted(&request) => events::backwards(ctx, &request).await,
         (["api", "events"], true, _) => history::events(ctx, &request).await,
+        (["api", "system"], true, _) => system::system(ctx).await,
+        (["api", "config"], true, _) => system::config(ctx).await,
         (["api", "costs"], true, _) => costs::costs(ctx, &request).await,
         (["api", "budgets"], true, _) => costs::budgets(ctx).await,
+        (["api", "models"], true, _) => models::models(ctx, &request).await,
+        (["api", "export"], true, _) => export::export(ctx, &request).await,
         (["api", "snapshot"], true, _) => snapshot(ctx).await,
         (["api", "metrics"], true, _) => metrics(ctx).await,
         (["metrics"], true, _) => prometheus(ctx),
@@ -105,7 +110,12 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
         (
             ["" | "health" | "ws" | "metrics"]
             | ["static", ..]
-            | ["api", "events" | "snapshot" | "metrics" | "costs" | "budgets" | "stats"],
+            | [
+                "api",
+                "events" | "snapshot" | "metrics" | "costs" | "budgets" | "models" | "export" | "stats" | "system"
+                    | "config",
+                ..,
+            ],
             ..,
         ) => not_allowed("GET, HEAD"),
         (["auth"], ..) => not_allowed("GET, HEAD, POST"),

@@ -21,7 +21,7 @@ use super::reply::{self, Reply};
 use super::{Shared, routes};
 
 /// Connections at once.
-const MAX_CONNECTIONS: usize = 64;
+pub(super) const MAX_CONNECTIONS: usize = 64;
 /// Connections beyond those that are told why at once; the next are closed without a word.
 const MAX_TURNED_AWAY: usize = 64;
 /// Longest request head, and how long it may take.

@@ -205,6 +205,11 @@ impl Sessions {
         Err(NoCaller::Wrong)
     }
 
+    /// Browsers that are signed in now.
+    pub(crate) fn open(&self, now: Instant) -> usize {
+        self.browsers.iter().filter(|session| session.until > now).count()
+    }
+
     fn find(&mut self, cookie: &str) -> Option<&mut Session> {
         let given = hash(cookie);
         let at = self.browsers.iter().enumerate().fold(None, |found, (at, session)| {

@@ -43,7 +43,7 @@ pub(super) use requests::reason;
 use end::{End, broken, close};
 
 /// Sockets at once.
-const MAX_SOCKETS: usize = 50;
+pub(super) const MAX_SOCKETS: usize = 50;
 /// The protocol both sides speak.
 const SUBPROTOCOL: &str = "llmctl.v1";
 /// Longest message of a browser.

@@ -45,11 +45,16 @@ pub struct Stage {
 }
 
 pub async fn stage() -> Stage {
-    stage_with(SEND_PATIENCE).await
+    stage_configured(SEND_PATIENCE, "").await
 }
 
 /// A stage whose gateway waits so long for a browser to read.
 pub async fn stage_with(send_patience: Duration) -> Stage {
+    stage_configured(send_patience, "").await
+}
+
+/// A stage whose user has a configuration, as one file; empty for none.
+pub async fn stage_configured(send_patience: Duration, config: &str) -> Stage {
     let dir = tempfile::tempdir().expect("tempdir");
     let at = |name: &str| dir.path().join(name);
     let paths = Arc::new(Paths { state: at("s"), runtime: at("r"), config: at("c"), socket: at("r/x") });
@@ -67,7 +72,11 @@ pub async fn stage_with(send_patience: Duration) -> Stage {
     };
     let adopter = Adopter::spawn(deps, false);
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter);
-    let settings = Live::new(Arc::clone(&paths), Settings::default());
+    if !config.is_empty() {
+        std::fs::create_dir_all(&paths.config).expect("mkdir");
+        std::fs::write(paths.config.join("user.yaml"), config).expect("written");
+    }
+    let settings = Live::new(Arc::clone(&paths), Settings::read(&paths).expect("settings"));
     let mcp = McpDeps {
         hub: hub.clone(),
         store: store.clone(),
@@ -75,7 +84,7 @@ pub async fn stage_with(send_patience: Duration) -> Stage {
         settings: settings.clone(),
     };
     let servers = Servers::spawn(mcp, &tracker, &shutdown);
-    let board = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings };
+    let board = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings: settings.clone() };
     let board = Board::spawn(board, &tracker, shutdown.clone());
     let deps = WebDeps {
         hub: hub.clone(),
@@ -87,6 +96,7 @@ pub async fn stage_with(send_patience: Duration) -> Stage {
         tracker,
         shutdown: shutdown.clone(),
         version: "test",
+        settings,
         send_patience,
     };
     let gateway = Gateway::new(deps.clone());

@@ -18,16 +18,16 @@ const only = (act) => (/** @type {Event} */ event) => {
 /**
  * @param {Operation} op
  * @param {Doing} doing
- * @param {import('../main.js').Actions} actions
+ * @param {import('../verbs.js').Verbs} verbs
  */
-export function operationButtons(op, doing, actions) {
+export function operationButtons(op, doing, verbs) {
   if (!canStop(op)) return nothing;
   const name = clean(`${op.model ?? op.tool ?? 'operation'} ${op.operation_id}`, 120);
-  return html`${pauseButton(op, doing, name, actions)}${stopButton(op, doing, name, actions)}`;
+  return html`${pauseButton(op, doing, name, verbs)}${stopButton(op, doing, name, verbs)}`;
 }
 
-/** @param {Operation} op @param {Doing} doing @param {string} name @param {import('../main.js').Actions} actions */
-function pauseButton(op, doing, name, actions) {
+/** @param {Operation} op @param {Doing} doing @param {string} name @param {import('../verbs.js').Verbs} verbs */
+function pauseButton(op, doing, name, verbs) {
   if (!canPause(op) && !canResume(op)) return nothing;
   const verb = canPause(op) ? 'pause' : 'resume';
   const text = canPause(op) ? 'Pause' : 'Resume';
@@ -38,14 +38,14 @@ function pauseButton(op, doing, name, actions) {
     .title=${text}
     .ariaLabel=${`${text} ${name}`}
     ?disabled=${doing.pending !== undefined}
-    @click=${only(() => actions.change(op.operation_id, verb))}
+    @click=${only(() => verbs.change(op.operation_id, verb))}
   >
     ${icon(canPause(op) ? 'pause' : 'play')}<span class="button-text">${text}</span>
   </button>`;
 }
 
-/** @param {Operation} op @param {Doing} doing @param {string} name @param {import('../main.js').Actions} actions */
-function stopButton(op, doing, name, actions) {
+/** @param {Operation} op @param {Doing} doing @param {string} name @param {import('../verbs.js').Verbs} verbs */
+function stopButton(op, doing, name, verbs) {
   const force = op.state === 'stopping' || doing.asked;
   const waits = doing.pending === 'stop' || doing.pending === 'force';
   const text = waits ? (force ? 'Forcing…' : 'Stopping…') : force ? 'Force' : 'Stop';
@@ -57,7 +57,7 @@ function stopButton(op, doing, name, actions) {
     .title=${title}
     .ariaLabel=${`${waits ? text : force ? 'Force stop' : 'Stop'} ${name}`}
     ?disabled=${waits}
-    @click=${only(() => actions.stop(op.operation_id, force))}
+    @click=${only(() => verbs.stop(op.operation_id, force))}
   >
     ${icon(force ? 'bolt' : 'stop')}<span class="button-text">${text}</span>
   </button>`;

@@ -13,11 +13,11 @@ export function statePill(state) {
 
 /**
  * A button that copies a text and says so.
- * @param {import('../main.js').Actions} actions
+ * @param {{copy: (text: string, what: string) => unknown}} ctx
  * @param {string} text
  * @param {string} what
  */
-export function copyButton(actions, text, what) {
+export function copyButton(ctx, text, what) {
   return html`<button
     class="icon-button"
     type="button"
@@ -25,7 +25,7 @@ export function copyButton(actions, text, what) {
     .ariaLabel=${`Copy ${what}`}
     @click=${(/** @type {Event} */ event) => {
       event.stopPropagation();
-      actions.copy(text, what);
+      ctx.copy(text, what);
     }}
   >
     ${icon('copy')}

@@ -5,17 +5,17 @@ import { html } from '../../vendor/lit-html/lit-html.js';
 import { bytes, clean, dateTime, shellWords } from '../format.js';
 import { isOperationId } from '../state.js';
 import { modeText } from '../states.js';
-import { copyButton, fact, operationHref } from './parts.js';
+import { copyButton, fact, operationHref } from '../views/parts.js';
 
 /** @typedef {import('../state.js').Operation} Operation */
 
-/** @param {Operation} op @param {import('../main.js').Actions} actions */
-export function requestTab(op, actions) {
+/** @param {Operation} op @param {import('../screen.js').Ctx} ctx */
+export function requestTab(op, ctx) {
   const words = shellWords(op.command);
   return html`<div class="sheet">
     <h3>Command</h3>
     ${op.command.length > 0
-      ? html`<div class="command-line"><code>${op.command.map((word, i) => html`${i > 0 ? ' ' : ''}<span class="word"><bdi>${clean(shellWords([word]), 2_000)}</bdi></span>`)}</code>${copyButton(actions, words, 'the command')}</div>`
+      ? html`<div class="command-line"><code>${op.command.map((word, i) => html`${i > 0 ? ' ' : ''}<span class="word"><bdi>${clean(shellWords([word]), 2_000)}</bdi></span>`)}</code>${copyButton(ctx, words, 'the command')}</div>`
       : html`<p class="muted">Not started yet.</p>`}
     <dl class="facts">
       ${fact('Directory', op.cwd && html`<code>${clean(op.cwd, 500)}</code>`)}

@@ -3,63 +3,63 @@
 
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { tabKeys } from '../a11y.js';
+import { GIVEN, partialPath } from '../api/operations.js';
 import { bytes, clean, compact, cost, costExact, counted, duration, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
 import { basisText, elapsedText, placeText, stopText } from '../states.js';
-import { operationButtons } from './actions.js';
+import { operationButtons } from '../views/actions.js';
 import { callsTab } from './calls.js';
-import { activity, rateText, sparkline, tokenTitle } from './list.js';
+import { controlsView } from './controls.js';
+import { activity, rateText, sparkline, tokenTitle } from '../views/activity.js';
 import { outputTab } from './output-tab.js';
-import { copyButton, statePill } from './parts.js';
+import { copyButton, statePill } from '../views/parts.js';
 import { requestTab } from './request.js';
 import { routingTab } from './routing.js';
+import { timelineTab } from './timeline.js';
 import { usageTab } from './usage.js';
 
 /** @typedef {import('../state.js').Operation} Operation */
-/** @typedef {import('../store.js').Store} Store */
-/** @typedef {import('../main.js').Actions} Actions */
+/** @typedef {import('../screen.js').Ctx} Ctx */
+/** @typedef {import('./pane.js').Pane} Pane */
 
-/** @type {{tab: string, label: string, count?: (store: Store, op: Operation) => number}[]} */
+/** @type {{tab: string, label: string, count?: (pane: Pane, op: Operation) => number}[]} */
 const TABS = [
   { tab: 'output', label: 'Output' },
-  { tab: 'usage', label: 'Usage' },
-  { tab: 'routing', label: 'Routing', count: (store) => store.model.extra?.routing.at(-1)?.candidates?.length ?? 0 },
-  { tab: 'calls', label: 'Tool calls', count: (_store, op) => op.calls },
+  { tab: 'timeline', label: 'Timeline' },
+  { tab: 'routing', label: 'Routing', count: (pane) => pane.extra.routing.at(-1)?.candidates?.length ?? 0 },
+  { tab: 'calls', label: 'Tool calls', count: (_pane, op) => op.calls },
+  { tab: 'usage', label: 'Cost' },
   { tab: 'request', label: 'Request' },
 ];
 
-/** The selected operation: from the projection, or as fetched. @param {Store} store */
-export function selectedOperation(store) {
-  const { selected, data, extra } = store.model;
-  if (selected === null) return null;
-  return data.operations.get(selected) ?? extra?.operation ?? null;
-}
-
-/** @param {Store} store @param {Actions} actions */
-export function detailView(store, actions) {
-  const { selected, extra } = store.model;
-  if (selected === null) return nothing;
-  const op = selectedOperation(store);
-  if (!op) return missing(selected, extra?.status ?? 'loading');
-  const now = store.now();
-  return html`<section class="detail" aria-label="Operation ${selected}">
-    ${head(store, op, now, actions)} ${strip(store, op, now)} ${outcome(op, actions)}
+/** @param {Ctx} ctx @param {Pane} pane */
+export function detailView(ctx, pane) {
+  if (pane.id === null) return nothing;
+  const op = pane.operation();
+  if (!op) return missing(pane);
+  const now = ctx.now();
+  return html`<section class="detail" aria-label="Operation ${pane.id}">
+    ${head(ctx, pane, op, now)} ${strip(ctx.store, op, now)} ${outcome(op, ctx)}
     <div class="tabs" role="tablist" aria-label="About this operation" @keydown=${tabKeys}>
-      ${TABS.map((entry) => tabButton(store, op, entry, actions))}
+      ${TABS.map((entry) => tabButton(ctx, pane, op, entry))}
     </div>
-    <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${store.model.tab}">
-      ${panel(store, op, actions)}
+    <div class="tab-panel" role="tabpanel" id="tab-panel" tabindex="0" aria-labelledby="tab-${known(pane.tab)}">
+      ${panel(ctx, pane, op)}
     </div>
   </section>`;
 }
 
-/** @param {string} id @param {string} status */
-function missing(id, status) {
+/** The name of a tab that exists. @param {string} tab */
+const known = (tab) => (TABS.some((entry) => entry.tab === tab) ? tab : 'output');
+
+/** @param {Pane} pane */
+function missing({ id, extra, place }) {
+  const { status } = extra;
   const text = status === 'missing' ? 'There is no such operation' : status === 'failed' ? 'It could not be read' : 'Loading…';
   return html`<section class="detail" aria-label="Operation">
     <div class="detail-head">
-      <a class="icon-button" href="#/" aria-label="Close">${icon('close')}</a>
+      <a class="icon-button" .href=${place.closeHref} aria-label="Close">${icon('close')}</a>
     </div>
     <div class="empty">
       <p class="empty-title">${text}</p>
@@ -68,13 +68,13 @@ function missing(id, status) {
   </section>`;
 }
 
-/** @param {Store} store @param {Operation} op @param {number} now @param {Actions} actions */
-function head(store, op, now, actions) {
-  const { model } = store;
+/** @param {Ctx} ctx @param {Pane} pane @param {Operation} op @param {number} now */
+function head(ctx, pane, op, now) {
+  const { model } = ctx.store;
   const doing = { pending: model.pending.get(op.operation_id), asked: model.asked.has(op.operation_id) };
   const about = [op.tool, op.provider, op.agent && `agent ${op.agent}`, op.attempt > 1 && `attempt ${op.attempt}`];
   return html`<div class="detail-head">
-    <a class="icon-button detail-close" href="#/" title="Close (Esc)" aria-label="Close">
+    <a class="icon-button detail-close" .href=${pane.place.closeHref} title="Close (Esc)" aria-label="Close">
       <span class="when-wide">${icon('close')}</span><span class="when-narrow">${icon('back')}</span>
     </a>
     <div class="detail-title">
@@ -84,15 +84,17 @@ function head(store, op, now, actions) {
       </div>
       <p class="detail-about">
         ${about.filter(Boolean).map((part) => html`<bdi>${clean(part, 120)}</bdi>`)}
-        <span class="detail-id"><span class="mono">${op.operation_id}</span>${copyButton(actions, op.operation_id, 'the id')}</span>
+        <span class="detail-id"><span class="mono">${op.operation_id}</span>${copyButton(ctx, op.operation_id, 'the id')}</span>
       </p>
       ${isFinal(op.state) ? nothing : html`<p class="detail-activity">${activity(op, now)}</p>`}
     </div>
-    <div class="detail-buttons">${operationButtons(op, doing, actions)}</div>
+    <div class="detail-buttons">${operationButtons(op, doing, ctx.verbs)}${controlsView(ctx, op, doing.pending)}${pane.place.fullHref === null
+      ? nothing
+      : html`<a class="icon-button full-link" .href=${pane.place.fullHref} title="On a page of its own" aria-label="Open on a page of its own">${icon('expand')}</a>`}</div>
   </div>`;
 }
 
-/** @param {Store} store @param {Operation} op @param {number} now */
+/** @param {Ctx['store']} store @param {Operation} op @param {number} now */
 function strip(store, op, now) {
   const rate = isFinal(op.state) ? null : rateText(store, op.operation_id);
   const limit = op.max_cost_nano_usd === null ? '' : `of ${cost(op.max_cost_nano_usd)}`;
@@ -120,8 +122,8 @@ const stat = (term, value, note, title = '') => html`<div class="stat" .title=${
   <dd class="stat-note">${note}</dd>
 </div>`;
 
-/** How it ended, what is kept and how to go on. @param {Operation} op @param {Actions} actions */
-function outcome(op, actions) {
+/** How it ended, what is kept and how to go on. @param {Operation} op @param {Ctx} ctx */
+function outcome(op, ctx) {
   const parts = [];
   if (op.error) {
     parts.push(html`<p class="outcome-title">${icon('error')}<b>${clean(op.error.class, 60)}</b></p>
@@ -155,31 +157,33 @@ function outcome(op, actions) {
     parts.push(html`<p class="outcome-title">${icon('detached')}<b>No link to its runner</b></p>
       <p class="outcome-text">The operation goes on; figures are those of its last report.</p>`);
   }
-  if (op.partial) parts.push(partialView(op.partial));
-  if (op.resume_command) parts.push(resumeView(op.resume_command, actions));
+  if (op.partial) parts.push(partialView(op.partial, op.operation_id));
+  if (op.resume_command) parts.push(resumeView(op.resume_command, ctx));
   if (parts.length === 0) return nothing;
   const tone = op.state === 'error' ? 'red' : op.state === 'refused' ? 'orange' : op.state === 'lost' ? 'rose' : op.state === 'detached' ? 'violet' : 'grey';
   return html`<div class="outcome tone-${tone}">${parts}</div>`;
 }
 
-/** @param {NonNullable<Operation['partial']>} partial */
-const partialView = (partial) => html`<p class="outcome-kept">
+/** @param {NonNullable<Operation['partial']>} partial @param {string} id */
+const partialView = (partial, id) => html`<p class="outcome-kept">
   <span class="muted">Kept in</span> <code>${clean(partial.dir_name, 120)}</code>
-  ${partial.files.slice(0, 20).map((f) => html`<span class="file"><code>${clean(f.name, 80)}</code> <span class="muted">${bytes(f.bytes)}</span></span>`)}
+  ${partial.files.slice(0, 20).map((f) => html`<span class="file">${GIVEN.has(f.name)
+    ? html`<a .href=${partialPath(id, f.name)} download><code>${clean(f.name, 80)}</code></a>`
+    : html`<code>${clean(f.name, 80)}</code>`} <span class="muted">${bytes(f.bytes)}</span></span>`)}
   ${partial.files.length > 20 ? html`<span class="muted">and ${whole(partial.files.length - 20)} more</span>` : nothing}
 </p>`;
 
-/** @param {string} command @param {Actions} actions */
-const resumeView = (command, actions) => html`<div class="resume">
+/** @param {string} command @param {Ctx} ctx */
+const resumeView = (command, ctx) => html`<div class="resume">
   <span class="muted">Go on with</span>
   <code class="resume-command"><bdi>${clean(command, 1_000)}</bdi></code>
-  ${copyButton(actions, command, 'the resume command')}
+  ${copyButton(ctx, command, 'the resume command')}
 </div>`;
 
-/** @param {Store} store @param {Operation} op @param {(typeof TABS)[number]} entry @param {Actions} actions */
-function tabButton(store, op, entry, actions) {
-  const on = store.model.tab === entry.tab;
-  const number = entry.count?.(store, op) ?? 0;
+/** @param {Ctx} ctx @param {Pane} pane @param {Operation} op @param {(typeof TABS)[number]} entry */
+function tabButton(ctx, pane, op, entry) {
+  const on = known(pane.tab) === entry.tab;
+  const number = entry.count?.(pane, op) ?? 0;
   return html`<button
     type="button"
     role="tab"
@@ -187,18 +191,19 @@ function tabButton(store, op, entry, actions) {
     aria-controls="tab-panel"
     aria-selected=${on ? 'true' : 'false'}
     .tabIndex=${on ? 0 : -1}
-    @click=${() => actions.tab(entry.tab)}
+    @click=${() => ctx.navigate(pane.place.tabPath(entry.tab), { replace: true })}
   >
     ${entry.label}${number > 0 ? html`<span class="count">${whole(number)}</span>` : nothing}
   </button>`;
 }
 
-/** @param {Store} store @param {Operation} op @param {Actions} actions */
-function panel(store, op, actions) {
-  const { tab, extra } = store.model;
-  if (tab === 'usage') return usageTab(op);
-  if (tab === 'routing') return routingTab(extra);
-  if (tab === 'calls') return callsTab(extra);
-  if (tab === 'request') return requestTab(op, actions);
-  return outputTab(store, op, actions);
+/** @param {Ctx} ctx @param {Pane} pane @param {Operation} op */
+function panel(ctx, pane, op) {
+  const tab = known(pane.tab);
+  if (tab === 'usage') return usageTab(op, pane);
+  if (tab === 'timeline') return timelineTab(pane, op);
+  if (tab === 'routing') return routingTab(pane.extra);
+  if (tab === 'calls') return callsTab(pane.extra);
+  if (tab === 'request') return requestTab(op, ctx);
+  return outputTab(ctx, pane, op);
 }

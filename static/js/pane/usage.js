@@ -3,9 +3,10 @@
 
 import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
 import { cost, costExact, whole } from '../format.js';
-import { totalTokens } from '../state.js';
+import { isFinal, totalTokens } from '../state.js';
 import { basisText, sourceText } from '../states.js';
-import { fact } from './parts.js';
+import { fact } from '../views/parts.js';
+import { ledgerView } from './ledger.js';
 
 /** @typedef {import('../state.js').Operation} Operation */
 
@@ -21,8 +22,8 @@ function classes(op) {
   ];
 }
 
-/** @param {Operation} op */
-export function usageTab(op) {
+/** @param {Operation} op @param {import('./pane.js').Pane} pane */
+export function usageTab(op, pane) {
   const rows = classes(op);
   const total = totalTokens(op.tokens);
   return html`<div class="sheet">
@@ -43,11 +44,13 @@ export function usageTab(op) {
     <p class="muted">${sourceText(op.usage_source)}</p>
     <h3>Cost</h3>
     <dl class="facts">
-      ${fact('Cost', html`<span class="big num">${costExact(op.cost_nano_usd)}</span>`)}
+      ${fact('Cost', html`<span class="big num">${costExact(op.cost_nano_usd)}</span>${isFinal(op.state) || op.cost_nano_usd === null ? nothing : html` <span class="tag tone-amber">estimated</span>`}`)}
       ${fact('Basis', html`${basisText(op.cost_basis)}`)}
       ${fact('The tool’s own figure', op.reported_cost_nano_usd === null ? html`<span class="muted">none</span>` : html`<span class="num">${costExact(op.reported_cost_nano_usd)}</span>`)}
       ${fact('Limit', limit(op))}
     </dl>
+    <h3>How it was reckoned</h3>
+    ${ledgerView(pane, !isFinal(op.state))}
   </div>`;
 }
 

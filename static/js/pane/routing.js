@@ -5,9 +5,9 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clean, counted, label } from '../format.js';
 import { verdictLook } from '../states.js';
 
-/** @param {import('../store.js').Extra|null} extra */
+/** @param {import('./pane.js').Extra} extra */
 export function routingTab(extra) {
-  if (!extra || extra.status === 'loading') return html`<p class="sheet muted">Loading…</p>`;
+  if (extra.status === 'loading') return html`<p class="sheet muted">Loading…</p>`;
   if (extra.routing.length === 0) return html`<p class="sheet muted">No routing decision was recorded.</p>`;
   return html`<div class="sheet">${[...extra.routing].reverse().map(decision)}</div>`;
 }

@@ -1,0 +1,21 @@
+// @ts-check
+// The screens, in the order of the navigation. Each owner adds an import and a line of the list below its mark.
+
+import { screen as live } from './screens/live/index.js';
+// tasks
+import { screen as cost } from './screens/cost/index.js';
+import { screen as models } from './screens/models/index.js';
+import { screen as mcp } from './screens/mcp/index.js';
+
+/** @type {readonly import('./screen.js').Screen[]} */
+export const screens = [
+  live,
+  // tasks
+  cost,
+  models,
+  mcp,
+];
+
+/** The screen of an address; the first when nobody knows it. @param {import('./screen.js').Route} route */
+export const screenOf = (route) =>
+  screens.find((screen) => screen.name === route.name || screen.also?.includes(route.name)) ?? screens[0];

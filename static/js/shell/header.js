@@ -1,0 +1,54 @@
+// @ts-check
+// The head of the page: where one is, the connection, and what acts on everything.
+
+import { html } from '../../vendor/lit-html/lit-html.js';
+import { clock } from '../format.js';
+import { icon } from '../icons.js';
+import { sums } from '../sums.js';
+import { chooseTheme, theme } from './theme.js';
+
+/** @param {import('../screen.js').Ctx} ctx @param {import('../screen.js').Screen} screen */
+export function headerView(ctx, screen) {
+  const sum = sums(ctx.store.model.data);
+  const any = sum.running + sum.waiting > 0;
+  return html`<header class="top">
+    <a class="brand top-brand" href="#/" aria-label="llmctl, all operations">${mark()}</a>
+    <h1 class="top-title">${screen.title}</h1>
+    <div class="top-end">
+      ${connection(ctx.store)}
+      <button class="icon-button" type="button" title="Light, dark or as the system" aria-label="Change colour scheme" @click=${() => nextTheme(ctx)}>
+        ${icon('theme')}
+      </button>
+      <button class="button stop stop-all" type="button" ?disabled=${!any} @click=${() => void ctx.verbs.stopAll()}>
+        ${icon('stop')}<span>Stop all</span>
+      </button>
+    </div>
+  </header>`;
+}
+
+/** @param {import('../screen.js').Ctx} ctx */
+function nextTheme(ctx) {
+  chooseTheme(theme() === '' ? 'dark' : theme() === 'dark' ? 'light' : '');
+  ctx.schedule();
+}
+
+export const mark = () => html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+  <rect width="32" height="32" rx="8" />
+  <path d="M8 10.5 13.5 16 8 21.5M17 22h7" />
+  <circle cx="21.5" cy="12" r="3" />
+</svg>`;
+
+/** @param {import('../store.js').Store} store */
+function connection(store) {
+  const { link } = store.model;
+  if (link.phase === 'live') {
+    return html`<span class="connection is-live" .title=${`Daemon ${link.version}`}><i class="dot"></i>Live</span>`;
+  }
+  if (link.lastHeardMs === 0) {
+    return html`<span class="connection is-waiting"><i class="dot"></i>Connecting</span>`;
+  }
+  const age = clock(Date.now() - link.lastHeardMs);
+  return html`<span class="connection is-offline" title="Shown is the last known state">
+    ${icon('offline')}<span>Offline<span class="connection-age"> · as of ${age} ago</span></span>
+  </span>`;
+}
