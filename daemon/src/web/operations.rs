@@ -247,7 +247,10 @@ async fn budget(ctx: &Ctx, request: Request<Incoming>, operation: &Operation) ->
     };
     // Taking the limit away is said, never left out.
     if body.get("max_cost_nano_usd").is_none() {
-        return reply::bad("missing_field", "The body needs max_cost_nano_usd: a number, or null for no limit.");
+        return reply::bad(
+            "missing_field",
+            "The body needs max_cost_nano_usd: a number, or null for no limit.",
+        );
     }
     let limit = match field::<i64>(&body, "max_cost_nano_usd") {
         Ok(limit) if limit.is_some_and(|limit| limit <= 0) => {
