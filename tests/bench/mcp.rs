@@ -89,7 +89,7 @@ fn restarts(supervision: &Supervision, kills: usize) -> Result<Vec<f64>, String>
     let children = starts(&supervision.sandbox);
     for (_, pid) in children.iter().take(kills) {
         let known = starts(&supervision.sandbox).len();
-        let child = proc::stat(*pid).ok_or("a child is gone")?.identity;
+        let child = proc::stat(*pid).ok_or_else(|| format!("child {pid} is gone before its kill"))?.identity;
         let begun = monotonic_ns();
         proc::signal(child, Signal::KILL);
         let next = poll(PATIENCE, || starts(&supervision.sandbox).get(known).copied());
