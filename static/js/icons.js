@@ -48,6 +48,7 @@ const SHAPES = {
   retrying: { d: 'M13 8a5 5 0 1 1-1.5-3.5M13 2.5v3h-3' },
   key: { d: 'M9.5 6.5a3.2 3.2 0 1 0-3 3l1 1H9v1.5h1.5V13.5H13v-2l-3.8-3.8M5.6 6.1v.1' },
   mcp: { d: 'M5 2v3m6-3v3M3.5 5h9v2.5a4.5 4.5 0 0 1-9 0zM8 12v2.5' },
+  tasks: { d: 'M2.5 2.5h3v11h-3zM6.5 2.5h3v7h-3zM10.5 2.5h3v9h-3z' },
   activity: { d: 'M1.5 8.5h3l2-5.5 3 10 2-4.5h3' },
   system: { d: 'M4.5 4.5h7v7h-7zM6.5 1.5v3m3-3v3m-3 7v3m3-3v3m-8-8h3m-3 3h3m7-3h3m-3 3h3' },
   chevron: { d: 'm6 3.5 4.5 4.5L6 12.5' },

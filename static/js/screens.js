@@ -2,7 +2,7 @@
 // The screens, in the order of the navigation. Each owner adds an import and a line of the list below its mark.
 
 import { screen as live } from './screens/live/index.js';
-// tasks
+import { screen as tasks } from './screens/tasks/index.js';
 import { screen as cost } from './screens/cost/index.js';
 import { screen as models } from './screens/models/index.js';
 import { screen as mcp } from './screens/mcp/index.js';
@@ -10,7 +10,7 @@ import { screen as mcp } from './screens/mcp/index.js';
 /** @type {readonly import('./screen.js').Screen[]} */
 export const screens = [
   live,
-  // tasks
+  tasks,
   cost,
   models,
   mcp,
