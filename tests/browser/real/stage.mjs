@@ -107,8 +107,7 @@ export class Stage {
 }
 
 /** @param {Stage} stage */
-function configure(stage) {
-  const { sandbox } = stage;
+function configureServers({ sandbox }) {
   const fake = (/** @type {string[]} */ ...words) => [built('fake-mcp'), ...words];
   const real = (/** @type {string} */ name, /** @type {string[]} */ more = []) => {
     const program = realServer(name);
@@ -125,6 +124,10 @@ function configure(stage) {
       slow: { command: fake('--slow', '1500') },
     },
   });
+}
+
+/** @param {Stage} stage */
+function configureTools({ sandbox }) {
   sandbox.configure('tools.yaml', {
     tools: {
       hostile: { binary: 'hostile', command_template: '{binary} {model}', models: ['hostile-1'] },
@@ -177,7 +180,8 @@ async function operate(stage) {
 export async function begin({ servers = true, tasks = true, operations = true } = {}) {
   const stage = new Stage();
   try {
-    if (servers) configure(stage);
+    configureTools(stage);
+    if (servers) configureServers(stage);
     if (tasks) takeTasks(stage);
     await stage.start();
     if (operations) await operate(stage);
