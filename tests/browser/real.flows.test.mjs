@@ -80,6 +80,43 @@ test('a limit set on the page is the limit the daemon holds', () =>
     await until('the limit', async () => (await stage.operation(id)).max_cost_nano_usd === 3_750_000_000);
   }));
 
+test('an operation held in the queue gets another priority and is released from the page', () =>
+  look('/', async (page) => {
+    stage.sandbox.fakeTool('claude', ['--deltas', 3]);
+    const { stdout } = await stage.sandbox.run(['execute', '--detach', '--hold', '--prompt-text', 'Later', '--tool', 'claude-code', '--model', 'claude-haiku-4-5']);
+    const id = /exec-[0-9a-z]+/.exec(stdout)[0];
+    await says(row(page, id).locator('.c-state'), 'Queued');
+    await goTo(page, `/operations/${id}`);
+    await page.locator('.op-more > summary').click();
+    await page.locator('#priority-field').fill('7');
+    await page.locator('.drop-form', { has: page.locator('#priority-field') }).getByRole('button', { name: 'Set' }).click();
+    await until('its priority', async () => (await stage.operation(id)).queue?.priority === 7);
+    await page.locator('.op-more').getByRole('button', { name: 'Release' }).click();
+    await says(row(page, id).locator('.c-state'), 'Complete');
+    assert.equal(await state(id), 'complete');
+  }));
+
+test('back and forward lead through what was looked at', () =>
+  look('/', async (page) => {
+    const hashes = [`#/operations/${stage.ops.done}`, '#/cost?range=week', '#/mcp/plain?tab=tools'];
+    for (const hash of hashes) {
+      await page.evaluate((to) => (location.hash = to), hash);
+      await settled(page);
+    }
+    for (const hash of [...hashes].reverse().slice(1)) {
+      await page.goBack();
+      await page.waitForFunction((wanted) => location.hash === wanted, hash);
+      await settled(page);
+    }
+    await page.waitForSelector('.detail-head');
+    await page.goForward();
+    await page.waitForFunction((wanted) => location.hash === wanted, hashes[1]);
+    assert.equal(await page.locator('.segment a[aria-current=true]', { hasText: 'This week' }).count(), 1);
+    await page.reload();
+    await page.waitForSelector('.figure.is-main');
+    assert.equal(await page.evaluate(() => location.hash), hashes[1], 'an address survives a reload');
+  }));
+
 test('the sums of the cost screen are those of llmctl cost', async (t) => {
   await until('the ledger to have everything that has ended', async () => {
     const { periods } = await stage.sandbox.json('cost', 'month');
