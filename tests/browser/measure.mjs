@@ -139,13 +139,17 @@ async function events(stage, browser) {
   say(`events sent in ${seconds} s, operations in the list`, `${load.count()} / ${ids.length}`);
   bare.close();
   say('event → a bare socket (what is not the page), p50 / p95', `${ms(quantile(delays(sent, bare.seen), 0.5))} / ${ms(quantile(delays(sent, bare.seen), 0.95))}`);
+  // Where even a bare socket waits, the machine is too restless to say anything about the page.
+  const restless = quantile(delays(sent, bare.seen), 0.95) > 20;
+  const judged = (/** @type {boolean} */ met) => (restless ? null : met);
   say('event → pixels, p50', ms(quantile(late, 0.5)));
-  say('event → pixels, p95', ms(quantile(late, 0.95)), '≤ 50 ms', quantile(late, 0.95) <= 50);
+  say('event → pixels, p95', ms(quantile(late, 0.95)), '≤ 50 ms', judged(quantile(late, 0.95) <= 50));
   say('event → pixels, worst; shown of those sent', `${ms(Math.max(...late))} ${late.length}/${sent.size}`, 'all', late.length === sent.size);
   say('work of a frame with its painting, p50', ms(quantile(work, 0.5)));
-  say('work of a frame with its painting, p95', ms(quantile(work, 0.95)), '≤ 16 ms', quantile(work, 0.95) <= 16);
+  say('work of a frame with its painting, p95', ms(quantile(work, 0.95)), '≤ 16 ms', judged(quantile(work, 0.95) <= 16));
   say('frame to frame, p95 (idle beside it)', `${ms(quantile(gaps, 0.95))} (${ms(quantile(idle.gaps, 0.95))})`);
-  say('tasks above 50 ms', `${long.length} (worst ${Math.round(Math.max(0, ...long))} ms)`, '0', long.length === 0);
+  say('tasks above 50 ms', `${long.length} (worst ${Math.round(Math.max(0, ...long))} ms)`, '0', judged(long.length === 0));
+  if (restless) console.log('  void: the machine was too restless (a bare socket waited longer than 20 ms too); run it again');
   const share = (name) => `${(((after[name] - before[name]) / (after.Timestamp - before.Timestamp)) * 100).toFixed(0)} %`;
   console.log(`  of the time: script ${share('ScriptDuration')}, layout ${share('LayoutDuration')}, style ${share('RecalcStyleDuration')}, all tasks ${share('TaskDuration')}`);
   if (faults.length > 0) say('faults of the page under load', faults.slice(0, 3).join('; '), 'none', false);
@@ -215,5 +219,7 @@ try {
   await browser.close();
 }
 const missed = table.filter((row) => row.met === false);
-console.log(missed.length === 0 ? 'every goal is met' : `${missed.length} of ${table.filter((row) => row.met !== null).length} goals missed`);
+const judged = table.filter((row) => row.met !== null).length;
+const unjudged = table.filter((row) => row.met === null && row.goal !== '').length;
+console.log(`${judged - missed.length} of ${judged} goals met${unjudged > 0 ? `, ${unjudged} not judged` : ''}`);
 if (missed.length > 0) process.exitCode = 1;

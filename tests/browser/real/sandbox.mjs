@@ -10,7 +10,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
-const BIN = resolve(process.env.LLMCTL_BIN_DIR || join(ROOT, 'target/debug'));
+const DEBUG = join(ROOT, 'target/debug');
+const BIN = resolve(process.env.LLMCTL_BIN_DIR || DEBUG);
 const TOOLS = resolve(process.env.LLMCTL_TEST_TOOLS || join(ROOT, 'tests/.cache/tools'), 'bin');
 const MARKER = 'LLMCTL_TEST_MARKER';
 /** How long a verb may take that takes no time. */
@@ -18,11 +19,11 @@ const SOON = 60_000;
 /** Longest answer of a verb that is kept. */
 const MOST_TEXT = 64 * 1_024 * 1_024;
 
-/** A program of this repository, as it was built. @param {string} name */
+/** A program of this repository, as it was built; those that only tests need may lie apart. @param {string} name */
 export function built(name) {
-  const path = join(BIN, name);
-  if (!existsSync(path)) throw new Error(`${path} is not there; run \`cargo build --workspace\` or set LLMCTL_BIN_DIR`);
-  return path;
+  const found = [join(BIN, name), ...(name.startsWith('fake-') ? [join(DEBUG, name)] : [])].find((path) => existsSync(path));
+  if (!found) throw new Error(`${join(BIN, name)} is not there; run \`cargo build --workspace\` or set LLMCTL_BIN_DIR`);
+  return found;
 }
 
 /** A real MCP server by the last word of its name; null where the tools of the tests are not installed. @param {string} name */
