@@ -4,6 +4,7 @@
 // second for N minutes, and a minute of cut sockets and killed daemons. Ends with 1 when a goal is missed.
 
 import { readFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
@@ -204,6 +205,7 @@ async function misfortune(stage, browser) {
   for (const fault of told.faults.slice(0, 5)) console.log(`  ${fault}`);
 }
 
+console.log(`${cpus().length} processors, load ${loadavg()[0].toFixed(1)} before; software rendering`);
 const browser = await launch();
 try {
   for (const [name, measure] of Object.entries({ weight, render, events, heap, chaos: misfortune })) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { open } from '../browser.mjs';
-import { HOSTILE, MARKUP, hostileOutput, hostileTask } from './hostile.mjs';
+import { HOSTILE, MARKUP, TERMINAL, TURNED, hostileOutput, hostileTask } from './hostile.mjs';
 import { ROOT, Sandbox, built, freePort, realServer, until } from './sandbox.mjs';
 
 /** The provided task files: where `LLMCTL_TEST_TASKS` says, else in `shared` beside the repository. */
@@ -137,7 +137,8 @@ function configureTools({ sandbox }) {
   });
   sandbox.write('tmp/hostile.txt', hostileOutput());
   sandbox.script('hostile', `cat '${sandbox.path('tmp/hostile.txt')}'; cat '${sandbox.path('tmp/hostile.txt')}' | head -c 20000 >&2`);
-  sandbox.script('breaks', `echo 'half of an answer'; echo '${MARKUP}' >&2; exit 3`);
+  sandbox.script('breaks', `echo 'half of an answer'; cat '${sandbox.path('tmp/words.txt')}' >&2; exit 3`);
+  sandbox.write('tmp/words.txt', `${HOSTILE}\n`);
 }
 
 /** Copies the provided task files, with a hostile one and one that cannot be read. @param {Stage} stage */
@@ -167,9 +168,9 @@ async function operate(stage) {
   ops.failed = await stage.ended([...claude, '--agent', 'scribe'], [1]);
   await stage.ended(['--tool', 'breaks', '--prompt-text', 'Break'], [1]);
   ops.refused = await stage.ended(['--tool', 'hostile', '--require', 'images', '--prompt-text', 'Nobody can'], [2, 5, 6]);
-  ops.hostile = await stage.ended(['--tool', 'hostile', '--prompt-text', HOSTILE.replaceAll('\0', ''), '--agent', MARKUP, '--task-type', MARKUP]);
+  ops.hostile = await stage.ended(['--tool', 'hostile', '--prompt-text', HOSTILE, '--agent', MARKUP + TURNED + TERMINAL, '--task-type', MARKUP + TURNED]);
   ops.stopped = await stage.running();
-  await sandbox.run(['stop', ops.stopped, '--reason', MARKUP]);
+  await sandbox.run(['stop', ops.stopped, '--reason', HOSTILE]);
   ops.running = [await stage.running(), await stage.running([...LONG.slice(0, 2), '--delay-ms', 300], ['--agent', 'architect', '--max-cost', '2.50'])];
 }
 
