@@ -81,9 +81,21 @@ async function render(stage, browser) {
     paints.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN));
     await context.close();
   }
+  // The limit of this machine: a page without script or style, from the same daemon.
+  const bare = [];
+  for (let round = 0; round < 6; round += 1) {
+    const { context, page } = await open(browser, { storageState });
+    await page.goto(`${stage.url}/health`);
+    bare.push(await (await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime)).jsonValue());
+    await context.close();
+  }
+  const limit = quantile(bare.slice(1), 0.5);
+  const judged = (/** @type {boolean} */ met) => (limit > 75 ? null : met);
+  say('first paint of a bare page of the daemon, median', ms(limit));
   // The first browser context warms the daemon's and the browser's own code.
-  say('first contentful paint, cold cache, median', ms(quantile(paints.slice(1), 0.5)), '≤ 150 ms', quantile(paints.slice(1), 0.5) <= 150);
-  say('… first row of an operation painted, median', ms(quantile(rows.slice(1), 0.5)), '≤ 150 ms', quantile(rows.slice(1), 0.5) <= 150);
+  say('first contentful paint, cold cache, median', ms(quantile(paints.slice(1), 0.5)), '≤ 150 ms', judged(quantile(paints.slice(1), 0.5) <= 150));
+  say('… first row of an operation painted, median', ms(quantile(rows.slice(1), 0.5)), '≤ 150 ms', judged(quantile(rows.slice(1), 0.5) <= 150));
+  if (limit > 75) console.log('  void: the machine was too restless (a bare page took longer than 75 ms too); run it again');
   say('… worst of 8', ms(Math.max(...rows.slice(1))));
 }
 
@@ -145,7 +157,7 @@ async function events(stage, browser) {
   const judged = (/** @type {boolean} */ met) => (restless ? null : met);
   say('event → pixels, p50', ms(quantile(late, 0.5)));
   say('event → pixels, p95', ms(quantile(late, 0.95)), '≤ 50 ms', judged(quantile(late, 0.95) <= 50));
-  say('event → pixels, worst; shown of those sent', `${ms(Math.max(...late))} ${late.length}/${sent.size}`, 'all', late.length === sent.size);
+  say('event → pixels, worst; shown of those sent', `${ms(Math.max(...late))} ${late.length}/${sent.size}`, 'all', judged(late.length === sent.size));
   say('work of a frame with its painting, p50', ms(quantile(work, 0.5)));
   say('work of a frame with its painting, p95', ms(quantile(work, 0.95)), '≤ 16 ms', judged(quantile(work, 0.95) <= 16));
   say('frame to frame, p95 (idle beside it)', `${ms(quantile(gaps, 0.95))} (${ms(quantile(idle.gaps, 0.95))})`);
