@@ -2,6 +2,7 @@
 // The screens, in the order of the navigation. Each owner adds an import and a line of the list below its mark.
 
 import { screen as live } from './screens/live/index.js';
+import { screen as history } from './screens/history/index.js';
 import { screen as tasks } from './screens/tasks/index.js';
 import { screen as cost } from './screens/cost/index.js';
 import { screen as models } from './screens/models/index.js';
@@ -10,6 +11,7 @@ import { screen as mcp } from './screens/mcp/index.js';
 /** @type {readonly import('./screen.js').Screen[]} */
 export const screens = [
   live,
+  history,
   tasks,
   cost,
   models,
