@@ -61,8 +61,14 @@ export const freePort = () =>
 /** A word for the shell. @param {string} word */
 const quoted = (word) => `'${word.replaceAll("'", `'\\''`)}'`;
 
+/** Sandboxes that are open; a run that is broken off leaves none of their processes behind. @type {Set<Sandbox>} */
+const opened = new Set();
+process.on('exit', () => opened.forEach((sandbox) => sandbox.abandon()));
+for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) process.once(signal, () => process.exit(code));
+
 export class Sandbox {
   constructor() {
+    opened.add(this);
     // Short, because paths of sockets are limited.
     this.dir = mkdtempSync('/tmp/lb-');
     this.marker = randomBytes(8).toString('hex');
@@ -163,6 +169,25 @@ export class Sandbox {
     return found;
   }
 
+  /** Kills every process of this sandbox. */
+  kill() {
+    for (const { pid } of this.processes()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // Gone meanwhile.
+      }
+    }
+  }
+
+  /** What can still be done when this process ends: no waiting. */
+  abandon() {
+    this.kill();
+    // A killed daemon takes its servers along, and what it had just begun is seen in a second look.
+    this.kill();
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
+  }
+
   /** Ends everything of this sandbox and takes its directory away. @returns {Promise<string[]>} what an orderly stop left */
   async close() {
     await this.run(['stop', '--all', '--force'], { codes: [0, 1, 2, 3] }).catch(() => undefined);
@@ -170,15 +195,10 @@ export class Sandbox {
     const empty = () => this.processes().length === 0;
     await until('processes to leave', empty, 8_000).catch(() => undefined);
     const left = this.processes();
-    for (const { pid } of left) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // Gone meanwhile.
-      }
-    }
+    this.kill();
     await until('the last processes to leave', empty, 8_000).catch(() => undefined);
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
+    opened.delete(this);
     return left.map(({ pid, name }) => `${pid} ${name}`);
   }
 }
