@@ -114,7 +114,7 @@ mod tests {
         run.keep(&state, &held).expect("kept");
         assert!(run.lives());
         assert_eq!(Run::of(&tree, &state, "a/b"), Some(run.clone()));
-        assert_eq!(Run::all(&state), [run.clone()]);
+        assert_eq!(Run::all(&state), std::slice::from_ref(&run));
         let later = Run::new(&tree, "a/b", OperationId::new());
         later.keep(&state, &held).expect("kept");
         run.forget(&state, &held);
