@@ -19,7 +19,7 @@ async function eachScreen(options, act) {
   try {
     for (const screen of await registered(page)) {
       await goTo(page, screen.name === 'live' ? '/' : `/${screen.name}`);
-      await page.waitForSelector('.rail-item[aria-current=page]');
+      await page.waitForSelector('.rail-item[aria-current=page]', { state: 'attached' });
       await settled(page);
       await act(page, screen);
       assert.deepEqual(faults, [], screen.name);
