@@ -47,7 +47,8 @@ const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${loca
       store.event(envelope);
       overview.event(envelope);
       notifier.event(envelope);
-      if (document.visibilityState !== 'visible' && (envelope.type === 'execution.error' || envelope.type === 'execution.lost')) {
+      const ended = envelope.type === 'execution.lost' || (envelope.type === 'execution.error' && envelope.data?.final !== false);
+      if (document.visibilityState !== 'visible' && ended) {
         failed += 1;
         // A hidden tab draws nothing else.
         showTab();

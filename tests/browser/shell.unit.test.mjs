@@ -29,6 +29,7 @@ test('what ended or broke is worth a word, progress is not', () => {
   assert.equal(news({ type: 'mcp.server.failed', data: { server_name: 'git', message: 'gone' } }).hash, '#/mcp/git');
   for (const type of ['execution.progress', 'execution.output', 'task.updated', 'nonsense']) assert.equal(news({ type, data: {} }), null);
   assert.equal(news({ type: 'execution.error', data: null }), null);
+  assert.equal(news({ type: 'execution.error', data: { operation_id: 'exec-1', final: false } }), null, 'another attempt follows');
 });
 
 test('the tab says what runs and what failed', () => {

@@ -22,13 +22,14 @@ export function news({ type, data }) {
     case 'execution.complete':
       return about('Done', [data.model, data.cost_nano_usd === null || data.cost_nano_usd === undefined ? '' : cost(data.cost_nano_usd)].filter(Boolean).join(' · '));
     case 'execution.error':
-      return about('Failed', data.message ?? data.class);
+      // Another attempt follows where it is not the last one.
+      return data.final === false ? null : about('Failed', data.message ?? data.class);
     case 'execution.stopped':
       return data.by === 'budget' ? about('Stopped by its budget', data.reason) : null;
     case 'execution.lost':
       return about('Lost', 'Its runner ended without a word');
     case 'budget.refused':
-      return data.action === 'refuse' ? about('Refused by a budget', data.name) : null;
+      return data.action === 'refuse' ? about('Refused by a budget', data.message ?? '') : null;
     case 'mcp.server.failed':
       return { tag: `mcp-${data.server_name}`, title: `MCP server ${clean(data.server_name, 60)} is down`, body: clean(data.message, 200), hash: `#/mcp/${encodeURIComponent(String(data.server_name))}` };
     default:
@@ -93,11 +94,17 @@ export class Notifier {
 
   /** @param {string} title @param {string} body @param {string} tag @param {string} hash */
   tell(title, body, tag, hash) {
-    const shown = new Notification(title, { body, tag });
+    let shown;
+    try {
+      shown = new Notification(title, { body, tag });
+    } catch {
+      // Some browsers let only a service worker tell.
+      return;
+    }
     shown.onclick = () => {
       window.focus();
       location.hash = hash;
-      shown.close();
+      shown?.close();
     };
   }
 }

@@ -71,6 +71,7 @@ export class Palette {
 
   /** @param {KeyboardEvent} event */
   key(event) {
+    if (event.isComposing) return;
     const { found } = this;
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by !== undefined) this.chosen = (this.chosen + by + found.length) % Math.max(1, found.length);
