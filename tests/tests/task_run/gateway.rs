@@ -26,7 +26,9 @@ fn the_gateway_runs_a_card_to_its_end() {
     let body = begun.json();
     assert_eq!(body["success"], true);
     let id = body["operation_id"].as_str().expect("an id").to_owned();
-    assert_eq!(body["task"]["_llmctl"]["id"], NAME.trim_end_matches(".yaml"), "{body}");
+    // One that is done before it is looked at again is on its way to another lane.
+    let told = &body["task"]["_llmctl"]["id"];
+    assert!(body["task"].is_null() || told == NAME.trim_end_matches(".yaml"), "{body}");
     let text = board.wait_card("done/dev", &["status: done", "delta 0000004"]);
     assert!(text.contains(&id), "{text}");
     let operation = board.stage.show(&id);
