@@ -75,7 +75,7 @@ test('hostile text is there to be read, and not left out', async () => {
   await context.close();
 });
 
-test('an operation of hostile words and a line of 5 MB stays text in every tab, and the page stays quick', async () => {
+test('an operation of hostile words and a line of 5 MB stays text in every tab, and the page does not hang', async () => {
   const { context, page, faults } = await signedIn(stage, browser);
   await goTo(page, `/operations/${stage.ops.hostile}`);
   await page.waitForSelector('.line');
@@ -98,7 +98,8 @@ test('an operation of hostile words and a line of 5 MB stays text in every tab, 
     }
     return worst;
   });
-  assert.ok(longest < 500, `a frame took ${longest} ms`);
+  // How quick it is, `measure.mjs` says; here it must not hang, on any machine.
+  assert.ok(longest < 5_000, `a frame took ${longest} ms`);
   assert.deepEqual(faults, []);
   await context.close();
 });

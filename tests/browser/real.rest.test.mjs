@@ -12,8 +12,8 @@ import { until } from './real/sandbox.mjs';
 import { begin, goTo, registered, settled, signedIn } from './real/stage.mjs';
 import { browser, says } from './visit.mjs';
 
-/** How soon what happened on disk must be on the board. */
-const SEEN_MS = 2_000;
+/** How long what happened on disk may take to be on the board, on any machine; the benchmark says how long it takes. */
+const SEEN_MS = 8_000;
 
 /** @type {import('./real/stage.mjs').Stage} */
 let stage;
@@ -57,7 +57,7 @@ function fileOf(id, dir = stage.tasks) {
   return null;
 }
 
-on('tasks', 'a file written, edited, moved and removed on disk is so on the board within 2 s', async (page) => {
+on('tasks', 'a file written, edited, moved and removed on disk is so on the board', async (page) => {
   const id = '2026-11-23T0900-scribe-from-disk';
   const shown = (title) => main(page).getByText(title, { exact: false }).first();
   const path = put(`inbox/${id}.yaml`, card(id, 'new', 'Written by an editor'));
