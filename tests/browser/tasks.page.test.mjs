@@ -73,7 +73,13 @@ test('everything by keys: choose, move, prioritise, run, new', () =>
     await page.waitForSelector('.card.is-selected');
     await page.keyboard.press('l');
     await page.waitForFunction(() => document.activeElement?.closest('.kan-column')?.textContent.includes('Assigned'));
-    for (let n = 0; n < 10 && !(await page.locator('.card.is-selected').textContent()).includes('Write the notes'); n += 1) await page.keyboard.press('j');
+    // The focus says which card is chosen; what marks it is drawn a frame later.
+    const chosen = () => page.evaluate(() => document.activeElement?.closest('.card')?.textContent ?? '');
+    for (let before = await chosen(); !before.includes('Write the notes'); before = await chosen()) {
+      await page.keyboard.press('j');
+      await until(async () => (await chosen()) !== before, 'the next card has the focus');
+    }
+    await says(page.locator('.card.is-selected'), 'Write the notes');
     await page.keyboard.press('+');
     await says(page.locator('.card.is-selected'), 'Critical');
     assert.deepEqual([standin.taskBodies.at(-1).verb, standin.taskBodies.at(-1).priority], ['priority', 'critical']);
