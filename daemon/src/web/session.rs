@@ -30,7 +30,7 @@ fn hash(text: &str) -> Hash {
 }
 
 /// 32 random bytes as hex.
-fn secret() -> Result<String, &'static str> {
+pub(super) fn secret() -> Result<String, &'static str> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|_| "the system gives no random numbers")?;
     Ok(bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
