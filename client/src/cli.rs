@@ -95,7 +95,7 @@ pub enum Verb {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
     },
-    /// Runs a detached operation; started by `execute --detach`.
+    /// Runs a detached operation; started by `execute --detach` and `task run --detach`.
     #[command(name = "run-detached", hide = true)]
     RunDetached,
 }

@@ -27,6 +27,21 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The kind that an exit code stands for; none for codes that are not ours.
+    pub fn from_code(code: i32) -> Option<Self> {
+        let all = [
+            Self::Ok,
+            Self::Failed,
+            Self::Usage,
+            Self::Unreachable,
+            Self::StoppedByUser,
+            Self::Budget,
+            Self::Refused,
+            Self::Timeout,
+        ];
+        all.into_iter().find(|exit| i32::from(exit.code()) == code)
+    }
+
     /// The process's exit code.
     pub fn code(self) -> u8 {
         match self {

@@ -176,6 +176,7 @@ pub async fn run(
     let operations = Operations::new(hub.clone(), store.clone(), Arc::clone(&paths), adopter.clone());
     let board_deps = BoardDeps { hub: hub.clone(), paths: Arc::clone(&paths), settings: live.clone() };
     let board = Board::spawn(board_deps, &tracker, shutdown.clone());
+    board.watch_runs(Arc::clone(&paths), adopter.settled(), &tracker, shutdown.clone());
     let mcp_deps =
         McpDeps { hub: hub.clone(), store: store.clone(), paths: Arc::clone(&paths), settings: live.clone() };
     let servers = Servers::spawn(mcp_deps, &tracker, &shutdown);

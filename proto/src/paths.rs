@@ -163,6 +163,11 @@ impl Paths {
     pub fn token(&self) -> PathBuf {
         self.runtime.join("token")
     }
+
+    /// Hashes of the browsers' sessions, so that a restart of the daemon signs nobody out. Gone after a reboot.
+    pub fn sessions(&self) -> PathBuf {
+        self.runtime.join("sessions")
+    }
 }
 
 /// Makes a directory and its parents with mode 0700; one that exists is left as it is.

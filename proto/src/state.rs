@@ -53,6 +53,21 @@ pub enum OperationState {
 }
 
 impl OperationState {
+    /// All of them, in the order of a life.
+    pub const ALL: [Self; 11] = [
+        Self::Submitted,
+        Self::Queued,
+        Self::Running,
+        Self::Paused,
+        Self::Stopping,
+        Self::Detached,
+        Self::Complete,
+        Self::Error,
+        Self::Stopped,
+        Self::Refused,
+        Self::Lost,
+    ];
+
     /// Nothing more will happen to it (`Lost` may still be corrected by a journal found later).
     pub fn is_final(self) -> bool {
         matches!(self, Self::Complete | Self::Error | Self::Stopped | Self::Refused | Self::Lost)

@@ -10,8 +10,13 @@ import { Overview } from './overview.js';
 import { Router } from './router.js';
 import { screenOf, screens } from './screens.js';
 import { Confirm } from './shell/confirm.js';
+import { drawIcon, tabTitle } from './shell/favicon.js';
 import { frameView } from './shell/frame.js';
+import { nextTheme } from './shell/header.js';
 import { hrefOf } from './shell/nav.js';
+import { Notifier } from './shell/notifier.js';
+import { Palette } from './shell/palette.js';
+import { Shortcuts } from './shell/shortcuts.js';
 import { signIn } from './shell/sign-in.js';
 import { restoreTheme } from './shell/theme.js';
 import { isFinal } from './state.js';
@@ -30,6 +35,8 @@ const overview = new Overview(schedule);
 const router = new Router(onRoute);
 /** @type {import('./screen.js').Screen|null} */
 let shown = null;
+/** Operations that have failed since somebody looked. */
+let failed = 0;
 
 const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, {
   onStatus: (status) => store.set({ link: status }),
@@ -39,6 +46,12 @@ const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${loca
     if (envelope.type !== 'execution.output') {
       store.event(envelope);
       overview.event(envelope);
+      notifier.event(envelope);
+      if (document.visibilityState !== 'visible' && (envelope.type === 'execution.error' || envelope.type === 'execution.lost')) {
+        failed += 1;
+        // A hidden tab draws nothing else.
+        showTab();
+      }
     }
     shown?.event(envelope);
   },
@@ -77,6 +90,15 @@ const ctx = {
   confirm: (question) => confirm.ask(question),
 };
 
+const notifier = new Notifier(ctx.notify);
+const palette = new Palette(ctx, () => shown, () => [
+  { label: 'Show all shortcuts', hint: '?', run: () => shortcuts.set(true) },
+  { label: notifier.on ? 'Switch notifications off' : 'Switch notifications on', hint: '', run: () => void notifier.toggle().then(schedule) },
+  { label: 'Change the colour scheme', hint: '', run: () => nextTheme(ctx) },
+  { label: 'Stop all operations', hint: '', run: () => void ctx.verbs.stopAll() },
+]);
+const shortcuts = new Shortcuts(schedule, () => shown);
+
 /** @param {any} hello */
 function onHello(hello) {
   const there = Date.parse(hello.server_time);
@@ -104,7 +126,12 @@ function onRoute(route) {
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (confirm.open || event.defaultPrevented || shown === null) return;
+  if (confirm.open || palette.open || shortcuts.open || event.defaultPrevented || shown === null) return;
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'k') {
+    event.preventDefault();
+    if (document.querySelector('dialog[open]') === null) palette.show();
+    return;
+  }
   const own = shown.keys ?? [];
   const typing = isTyping(event.target);
   const meant = keys.press(
@@ -116,6 +143,7 @@ function onKey(event) {
   if (meant.kind === 'own' && meant.key === 'Escape' && typing && leaveField(event.target)) return;
   if (meant.kind !== 'own' || meant.key !== 'Escape') event.preventDefault();
   if (meant.kind === 'own') own.find((entry) => entry.key === meant.key)?.run(ctx);
+  if (meant.kind === 'shell') shortcuts.set(true);
   const target = meant.kind === 'go' ? screens.find((screen) => screen.key === meant.key) : undefined;
   if (target) ctx.navigate(hrefOf(target).slice(1));
 }
@@ -130,13 +158,21 @@ function leaveField(target) {
   return true;
 }
 
-/** @param {Store} current */
-function draw(current) {
-  const kept = rememberFocus();
-  const { running } = sums(current.model.data);
-  const title = `${running > 0 ? `(${running}) ` : ''}${shown === null || shown === screens[0] ? '' : `${shown.title} · `}llmctl`;
+/** What the tab says of the page. */
+function showTab() {
+  const { data, link: status } = store.model;
+  const tab = { running: sums(data).running, failed, live: status.phase === 'live' || status.lastHeardMs === 0 };
+  const title = tabTitle(tab, shown === null || shown === screens[0] ? '' : shown.title);
   if (document.title !== title) document.title = title;
-  render(frameView(ctx, shown ?? screens[0], confirm.view()), root);
+  drawIcon(tab);
+}
+
+/** Draws the page as it is known now. @param {Store} _current */
+function draw(_current) {
+  const kept = rememberFocus();
+  showTab();
+  const dialogs = [confirm.view(), palette.view(), shortcuts.view()];
+  render(frameView(ctx, shown ?? screens[0], dialogs, { palette: () => palette.show(), notifier }), root);
   restoreFocus(kept);
 }
 
@@ -149,6 +185,11 @@ async function main() {
   }
   document.addEventListener('keydown', onKey);
   closeDropsOutside();
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState !== 'visible' || failed === 0) return;
+    failed = 0;
+    schedule();
+  });
   router.start();
   link.start();
   // What ticks: elapsed times while connected, the age of the picture while not.

@@ -23,6 +23,8 @@ const MEMORY: f64 = 18e6;
 const PROCESSOR: f64 = 0.1;
 /// What starting needed is over after this.
 const SETTLE: Duration = Duration::from_secs(3);
+/// Whoever has asked for the servers' figures is taken to watch them for 15 s, and they are measured more often.
+const UNWATCHED: Duration = Duration::from_secs(20);
 /// Between two kills, longer than the restarts of those that answer at once.
 const BETWEEN: Duration = Duration::from_millis(250);
 
@@ -72,6 +74,7 @@ fn one_round(product: Product, figures: &mut Figures, watch: Duration, kills: us
     std::thread::sleep(SETTLE);
     figures.memory.round(vec![supervision.memory()]);
     if !watch.is_zero() {
+        std::thread::sleep(UNWATCHED);
         let before = supervision.ticks();
         std::thread::sleep(watch);
         let ticks = (supervision.ticks() - before) as f64;
@@ -89,7 +92,7 @@ fn restarts(supervision: &Supervision, kills: usize) -> Result<Vec<f64>, String>
     let children = starts(&supervision.sandbox);
     for (_, pid) in children.iter().take(kills) {
         let known = starts(&supervision.sandbox).len();
-        let child = proc::stat(*pid).ok_or("a child is gone")?.identity;
+        let child = proc::stat(*pid).ok_or_else(|| format!("child {pid} is gone before its kill"))?.identity;
         let begun = monotonic_ns();
         proc::signal(child, Signal::KILL);
         let next = poll(PATIENCE, || starts(&supervision.sandbox).get(known).copied());

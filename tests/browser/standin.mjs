@@ -13,7 +13,7 @@ import { WebSocketServer } from 'ws';
 import { applyAll, initial, isFinal } from '../../static/js/state.js';
 import { scenes } from './scenes.mjs';
 import * as live from './standin/live.mjs';
-// tasks
+import * as tasks from './standin/tasks.mjs';
 import * as cost from './standin/cost.mjs';
 import * as mcp from './standin/mcp.mjs';
 import * as stream from './standin/stream.mjs';
@@ -25,7 +25,7 @@ import * as system from './standin/system.mjs';
  * path is its own.
  */
 const MORE = [
-  // tasks
+  tasks,
   cost,
   mcp,
   system,

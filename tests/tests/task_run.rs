@@ -1,72 +1,19 @@
 //! Running a card: in progress while its agent works, and afterwards a file that says what came of it.
 
-use std::path::PathBuf;
+#[path = "task_run/board.rs"]
+mod board;
+#[path = "task_run/detached.rs"]
+mod detached;
+#[path = "task_run/gateway.rs"]
+mod gateway;
+#[path = "task_run/lost.rs"]
+mod lost;
 
-use llmctl_tests::run::Running;
-use llmctl_tests::stage::{LONG, SOON, Stage};
+use llmctl_tests::stage::{LONG, SOON};
 use llmctl_tests::wait::{wait_for, wait_until};
 use rustix::process::Signal;
-use serde_json::Value;
 
-const NAME: &str = "2026-11-23T0900-dev-say-hello.yaml";
-
-/// A project with one card of the agent `dev`, whose tool is the fake one.
-struct Board {
-    stage: Stage,
-    root: PathBuf,
-}
-
-impl Board {
-    fn new(options: &[&str], lane: &str) -> Self {
-        let stage = Stage::new(options);
-        let root = stage.sandbox.project().join("work/collaboration");
-        for dir in ["inbox", "assigned/dev", "done/dev"] {
-            std::fs::create_dir_all(root.join(dir)).expect("a directory");
-        }
-        let board = Self { stage, root };
-        board.card(lane, NAME, "high");
-        board
-    }
-
-    fn card(&self, lane: &str, name: &str, priority: &str) {
-        let status = if lane == "inbox" { "new" } else { "assigned" };
-        let text = format!(
-            "# written by hand\nid: {}\nagent: dev\nstatus: {status}\npriority: {priority}\ntitle: Say hello\n\
-             description: |\n  Say hello to everybody.\nacceptance_criteria:\n  - it is said\n",
-            name.trim_end_matches(".yaml")
-        );
-        std::fs::write(self.root.join(lane).join(name), text).expect("written");
-    }
-
-    fn words<'a>(more: &[&'a str]) -> Vec<&'a str> {
-        let tool = ["--tool", "claude-code", "--model", "claude-opus-5-5"];
-        [&["task"], more, &tool].concat()
-    }
-
-    fn start(&self, more: &[&str]) -> Running {
-        self.stage.sandbox.spawn(&Self::words(more))
-    }
-
-    /// Where the card is, and its text.
-    fn find(&self, name: &str) -> (String, String) {
-        ["inbox", "assigned/dev", "done/dev"]
-            .iter()
-            .find_map(|lane| {
-                let text = std::fs::read_to_string(self.root.join(lane).join(name)).ok()?;
-                Some(((*lane).to_owned(), text))
-            })
-            .expect("the card is somewhere")
-    }
-
-    fn shown(&self) -> Value {
-        let done = self.stage.llmctl(&["task", "show", "2026-11-23T0900", "--json"]).expect_code(0);
-        serde_json::from_str(&done.stdout_text()).expect("JSON")
-    }
-
-    fn wait_in_progress(&self) {
-        wait_until(SOON, "it is in progress", || self.find(NAME).1.contains("status: in_progress"));
-    }
-}
+use board::{Board, NAME};
 
 #[test]
 fn a_card_goes_from_the_inbox_to_done_with_its_result() {

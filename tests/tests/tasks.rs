@@ -5,12 +5,16 @@
 
 #[path = "tasks/changes.rs"]
 mod changes;
+#[path = "tasks/crowd.rs"]
+mod crowd;
 #[path = "tasks/edits.rs"]
 mod edits;
 #[path = "tasks/hostile.rs"]
 mod hostile;
 #[path = "tasks/projects.rs"]
 mod projects;
+#[path = "parity/random.rs"]
+mod random;
 #[path = "tasks/rpc.rs"]
 mod rpc;
 #[path = "tasks/stage.rs"]

@@ -9,7 +9,7 @@ use super::values::parse_duration;
 /// `llmctl ps`.
 #[derive(Debug, Args)]
 pub struct Ps {
-    /// Only these states (running, paused, complete, error, stopped, lost, …).
+    /// Only these states (running, paused, complete, error, stopped, refused, lost, …).
     #[arg(long = "state", value_name = "STATE")]
     pub states: Vec<String>,
     /// Only operations that have not ended.

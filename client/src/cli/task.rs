@@ -215,6 +215,15 @@ pub struct RunTask {
     /// How it is run.
     #[command(flatten)]
     pub how: RunHow,
+    /// Only if the file still has this version.
+    #[arg(long)]
+    pub rev: Option<String>,
+    /// Returns once the operation has begun or is queued, and prints its id; the card gets its end all the same.
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub detach: bool,
+    /// With --detach: prints the id as JSON.
+    #[arg(long, requires = "detach")]
+    pub json: bool,
     /// Prints what the agent would be told, and runs nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -11,20 +11,27 @@ use llmctl_proto::process::{DETACHED_VARIABLE, TAG_VARIABLE};
 use serde::{Deserialize, Serialize};
 
 use super::println;
+use super::task::CardRun;
 use crate::cli;
 use crate::cli::config::ConfigFlags;
 use crate::error::{CliError, Exit, Outcome};
 use crate::execute::prompt::{Prompt, Source};
 use crate::execute::request::ExecuteRequest;
-use crate::execute::{self, Mode, Options, Show, millis};
+use crate::execute::{self, Hooks, Mode, Options, Show, millis};
 use crate::route::preview;
+
+/// Bytes of a runner's error stream that are passed on when it does not start.
+const MAX_SAID: u64 = 64 * 1024;
 
 /// What a detached runner gets on its standard input, before the prompt.
 #[derive(Debug, Serialize, Deserialize)]
-struct Handover {
-    operation_id: OperationId,
-    request: ExecuteRequest,
-    no_daemon: bool,
+pub(super) struct Handover {
+    pub(super) operation_id: OperationId,
+    pub(super) request: ExecuteRequest,
+    pub(super) no_daemon: bool,
+    /// The card that it works off; its text is the prompt then.
+    #[serde(default)]
+    pub(super) card: Option<CardRun>,
 }
 
 pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: cli::Execute) -> Outcome {
@@ -86,8 +93,8 @@ pub(super) struct Run {
 pub(super) async fn start(paths: &Paths, request: ExecuteRequest, prompt: Prompt, run: Run) -> Outcome {
     let id = OperationId::new();
     if run.detach {
-        let handover = Handover { operation_id: id, request, no_daemon: run.no_daemon };
-        return detach(&handover, &prompt, run.json);
+        let handover = Handover { operation_id: id, request, no_daemon: run.no_daemon, card: None };
+        return detach(&handover, &prompt.text, run.json);
     }
     let options = Options {
         mode: Mode::Foreground,
@@ -96,7 +103,7 @@ pub(super) async fn start(paths: &Paths, request: ExecuteRequest, prompt: Prompt
         raw: run.raw,
         no_daemon: run.no_daemon,
     };
-    execute::run(paths, id, request, prompt, options, || {}).await
+    execute::run(paths, id, request, prompt, options, Hooks::started(|_| {})).await
 }
 
 fn working_directory(given: Option<PathBuf>) -> Result<PathBuf, CliError> {
@@ -117,7 +124,7 @@ async fn dry_run(paths: &Paths, request: &ExecuteRequest, prompt_bytes: u64, jso
 }
 
 /// Starts a runner of its own session, waits until the operation has begun, and prints its id.
-fn detach(handover: &Handover, prompt: &Prompt, json: bool) -> Outcome {
+pub(super) fn detach(handover: &Handover, prompt: &str, json: bool) -> Outcome {
     let failed = |e: std::io::Error| CliError::failed("cannot start the detached runner").caused_by(e);
     let exe = std::env::current_exe().map_err(failed)?;
     let mut child = std::process::Command::new(exe)
@@ -135,7 +142,7 @@ fn detach(handover: &Handover, prompt: &Prompt, json: bool) -> Outcome {
         let sent = stdin
             .write_all(head.as_bytes())
             .and_then(|()| stdin.write_all(b"\n"))
-            .and_then(|()| stdin.write_all(prompt.text.as_bytes()));
+            .and_then(|()| stdin.write_all(prompt.as_bytes()));
         // A runner that refuses says why on its error stream, which is read below.
         drop(sent);
     }
@@ -153,19 +160,28 @@ fn detach(handover: &Handover, prompt: &Prompt, json: bool) -> Outcome {
     }
     let mut said = String::new();
     if let Some(mut stderr) = child.stderr.take() {
-        let _ = stderr.read_to_string(&mut said);
+        let _ = stderr.by_ref().take(MAX_SAID).read_to_string(&mut said);
     }
-    let code = child.wait().ok().and_then(|status| status.code());
-    let exit = match code {
-        Some(2) => Exit::Usage,
-        Some(6) => Exit::Refused,
-        _ => Exit::Failed,
+    // Its end of the pipe is closed by then, so one that says more than that is not waited for in vain.
+    Err(not_started(child.wait().ok().and_then(|status| status.code()), &said))
+}
+
+/// What a runner said before it ended, as an error of its own kind: its notices first, its error last.
+fn not_started(code: Option<i32>, said: &str) -> CliError {
+    let exit = code.and_then(Exit::from_code).unwrap_or(Exit::Failed);
+    let lines: Vec<&str> = said.trim().lines().collect();
+    let Some(at) = lines.iter().rposition(|line| line.starts_with("error: ")) else {
+        let text =
+            if lines.is_empty() { "the detached runner did not start".to_owned() } else { lines.join("\n") };
+        return CliError::new(exit, text);
     };
-    let text = said.trim().trim_start_matches("error: ").to_owned();
-    Err(CliError::new(
-        exit,
-        if text.is_empty() { "the detached runner did not start".to_owned() } else { text },
-    ))
+    let (notices, error) = lines.split_at(at);
+    if !notices.is_empty() {
+        // Nothing can be done when standard error is gone.
+        let _ = std::io::stderr().write_all(format!("{}\n", notices.join("\n")).as_bytes());
+    }
+    let error = error.join("\n");
+    CliError::new(exit, error.trim_start_matches("error: "))
 }
 
 /// The detached runner itself.
@@ -182,7 +198,6 @@ pub(super) async fn run_detached(paths: &Paths) -> Outcome {
     drop(input);
     let handover: Handover = serde_json::from_str(&head)
         .map_err(|e| CliError::usage("run-detached is started by `llmctl execute --detach`").caused_by(e))?;
-    let prompt = Prompt { text, file: handover.request.prompt_file.clone() };
     let options = Options {
         mode: Mode::Detached,
         show: Show::Nothing,
@@ -190,13 +205,25 @@ pub(super) async fn run_detached(paths: &Paths) -> Outcome {
         raw: false,
         no_daemon: handover.no_daemon,
     };
-    let started = || {
-        use std::io::Write as _;
-        let mut out = std::io::stdout();
-        let _ = out.write_all(b"started\n").and_then(|()| out.flush());
-        let_go();
-    };
-    execute::run(paths, handover.operation_id, handover.request, prompt, options, started).await
+    let Handover { operation_id, request, card, .. } = handover;
+    if let Some(card) = card {
+        // One that does not begin says why on standard error, and whoever started it passes that on.
+        let begun = |begun: bool| {
+            if begun {
+                say_started();
+            }
+        };
+        return super::task::run_card(paths, operation_id, request, &card, options, begun).await;
+    }
+    let prompt = Prompt { text, file: request.prompt_file.clone() };
+    execute::run(paths, operation_id, request, prompt, options, Hooks::started(|_| say_started())).await
+}
+
+/// Tells whoever started us that the operation has begun.
+fn say_started() {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(b"started\n").and_then(|()| out.flush());
+    let_go();
 }
 
 /// Nobody reads standard output and error any more: they lead nowhere from now on, so that whoever started us

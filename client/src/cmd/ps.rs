@@ -14,19 +14,6 @@ use crate::execute::millis;
 use crate::link::{self, LinkError};
 use crate::term::{Table, ago, cost, duration, one_line, tokens};
 
-const STATES: [OperationState; 10] = [
-    OperationState::Submitted,
-    OperationState::Queued,
-    OperationState::Running,
-    OperationState::Paused,
-    OperationState::Stopping,
-    OperationState::Detached,
-    OperationState::Complete,
-    OperationState::Error,
-    OperationState::Stopped,
-    OperationState::Lost,
-];
-
 pub(super) async fn run(paths: &Paths, args: cli::Ps) -> Outcome {
     let request = request(&args)?;
     let operations =
@@ -43,12 +30,16 @@ pub(super) async fn run(paths: &Paths, args: cli::Ps) -> Outcome {
 }
 
 fn request(args: &cli::Ps) -> Result<ListOperationsRequest, CliError> {
-    let known: Vec<String> = STATES.iter().map(|state| state.as_str().to_owned()).collect();
+    let known: Vec<String> = OperationState::ALL.iter().map(|state| state.as_str().to_owned()).collect();
     if let Some(unknown) = args.states.iter().find(|state| !known.contains(state)) {
         return Err(CliError::usage(format!("unknown state {unknown:?}; known: {}", known.join(", "))));
     }
     let states = if args.running {
-        STATES.iter().filter(|state| !state.is_final()).map(|state| state.as_str().to_owned()).collect()
+        OperationState::ALL
+            .iter()
+            .filter(|state| !state.is_final())
+            .map(|state| state.as_str().to_owned())
+            .collect()
     } else {
         args.states.clone()
     };

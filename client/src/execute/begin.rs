@@ -52,6 +52,30 @@ pub struct Options {
     pub no_daemon: bool,
 }
 
+/// What has to be done directly before the first tool is started. An error ends the operation, and nothing ran.
+pub type Take<'a> = Box<dyn FnOnce() -> Result<(), CliError> + Send + 'a>;
+
+/// Who is told of an operation's beginning.
+pub struct Hooks<'a> {
+    /// Called once: with true when it is queued or its tool is started, with false when it ends without that.
+    pub started: Box<dyn FnOnce(bool) + Send + 'a>,
+    /// Called once its place is given, before anything is started.
+    pub take: Option<Take<'a>>,
+}
+
+impl std::fmt::Debug for Hooks<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hooks").field("take", &self.take.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Hooks<'a> {
+    /// Only the beginning is told.
+    pub fn started(started: impl FnOnce(bool) + Send + 'a) -> Self {
+        Self { started: Box::new(started), take: None }
+    }
+}
+
 /// Decides what would run, without starting anything, a daemon neither.
 ///
 /// # Errors
@@ -67,7 +91,7 @@ pub async fn decide(
     Ok((decision, setup.into_known(), decided_us))
 }
 
-/// Runs an operation to its end. `started` is called once it has begun or failed to.
+/// Runs an operation to its end.
 ///
 /// # Errors
 /// It could not be begun; nothing ran.
@@ -77,7 +101,7 @@ pub async fn run(
     request: ExecuteRequest,
     prompt: Prompt,
     options: Options,
-    started: impl FnOnce() + Send,
+    hooks: Hooks<'_>,
 ) -> Outcome {
     let signals = Signals::register().map_err(|e| CliError::failed("cannot receive signals").caused_by(e))?;
     let mut request = request;
@@ -146,12 +170,13 @@ pub async fn run(
         signals,
         orders,
         interactive: options.mode == Mode::Foreground,
+        take: hooks.take,
         request,
     };
-    let mut started = Some(started);
-    let mut tell = || {
+    let mut started = Some(hooks.started);
+    let mut tell = |begun| {
         if let Some(started) = started.take() {
-            started();
+            started(begun);
         }
     };
     // Large, since it holds everything an operation has; it stands on the heap once.

@@ -22,6 +22,6 @@ mod source;
 mod stop;
 mod stream_file;
 
-pub use begin::{Mode, Options, decide, run};
+pub use begin::{Hooks, Mode, Options, Take, decide, run};
 pub use front::Show;
 pub use runner::millis;

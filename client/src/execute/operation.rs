@@ -17,6 +17,7 @@ use llmctl_proto::time::UnixMs;
 use tokio::sync::mpsc;
 
 use super::attempt::Attempt;
+use super::begin::Take;
 use super::child::ChildRun;
 use super::choices::Choices;
 use super::conclude::{self, End, Ended};
@@ -31,6 +32,7 @@ use crate::link::attach::Order;
 use crate::practice;
 use crate::route::preview;
 use crate::term::duration;
+use crate::tool::ErrorClass;
 
 /// An operation that has its directory and its link.
 pub(super) struct Operation<'a> {
@@ -56,6 +58,8 @@ pub(super) struct Operation<'a> {
     pub(super) agent_env: BTreeMap<String, String>,
     /// There is somebody in front who may be asked.
     pub(super) interactive: bool,
+    /// What has to be done before the first tool is started.
+    pub(super) take: Option<Take<'a>>,
     /// Attempts that were made or tried, from 0.
     pub(super) attempt: u32,
 }
@@ -63,8 +67,8 @@ pub(super) struct Operation<'a> {
 /// Nothing runs, so nothing gets time to end.
 const NO_GRACE: StopPlan = StopPlan { interrupt_grace: Duration::ZERO, terminate_grace: Duration::ZERO };
 
-/// Who is told that the operation has begun, or failed to.
-pub(super) type Started<'s> = &'s mut (dyn FnMut() + Send);
+/// Who is told that the operation has begun (true), or failed to.
+pub(super) type Started<'s> = &'s mut (dyn FnMut(bool) + Send);
 
 /// What a turn of an operation came to.
 pub(super) enum Turn {
@@ -76,6 +80,8 @@ pub(super) enum Turn {
     Stopped(Cause),
     /// A budget or a missing reason does not let it start.
     Refused(Refused),
+    /// What has to be done before it starts could not be done.
+    NotTaken(CliError),
     /// No candidate can take it.
     NobodyLeft,
 }
@@ -106,7 +112,7 @@ impl Operation<'_> {
                     continue;
                 }
                 other => {
-                    started();
+                    started(false);
                     return self.end_unstarted(other).await;
                 }
             };
@@ -118,7 +124,7 @@ impl Operation<'_> {
             let jitter = u32::from(random_u16() % 1_000);
             match fallback::next(class, ended.retry_after(), tried, &self.policy, jitter) {
                 Next::End => {
-                    started();
+                    started(false);
                     return conclude::conclude(self.run, end, ended, &mut self.signals).await;
                 }
                 Next::Same(wait) => {
@@ -129,7 +135,7 @@ impl Operation<'_> {
                     conclude::failed_attempt(&mut self.run, &end, &ended, next);
                     let text = format!("{message}; trying again in {}", duration(super::millis(wait)));
                     self.run.front.note(&text);
-                    if let Some(cause) = self.waiting(&mut || {}).pause(wait).await {
+                    if let Some(cause) = self.waiting(&mut |_| {}).pause(wait).await {
                         return self.end_unstarted(Turn::Stopped(cause)).await;
                     }
                 }
@@ -185,6 +191,11 @@ impl Operation<'_> {
     }
 
     async fn start(&mut self, reservation: Option<PicoUsd>, started: Started<'_>) -> Turn {
+        if let Some(take) = self.take.take()
+            && let Err(error) = take()
+        {
+            return Turn::NotTaken(error);
+        }
         let Some((selected, chosen)) = self.choices.current() else {
             return Turn::NobodyLeft;
         };
@@ -222,7 +233,7 @@ impl Operation<'_> {
         self.run.fact(event);
         self.run.record.sync();
         self.run.record.amend(|submission| submission.running = true);
-        started();
+        started(true);
         self.run.begin(begin.source, begin.meter, begin.plan, self.attempt);
         self.run.until_end(&mut self.signals, &mut self.orders).await;
         let ended = conclude::end_attempt(&mut self.run, &begin.end).await;
@@ -242,10 +253,14 @@ impl Operation<'_> {
                 self.run.fact(event);
                 CliError { hints, ..CliError::new(Exit::Budget, message) }
             }
+            Turn::NotTaken(error) => {
+                self.run.fact(never_began(&self.run, ErrorClass::Invalid.as_str(), error.message.clone()));
+                error
+            }
             Turn::NobodyLeft | Turn::Again | Turn::End(..) => {
                 let error = preview::no_candidate(self.choices.decision());
                 let sentence = error.message.lines().next().unwrap_or_default().to_owned();
-                self.run.fact(no_candidate(&self.run, sentence));
+                self.run.fact(never_began(&self.run, "no_candidate", sentence));
                 error
             }
         };
@@ -295,11 +310,11 @@ fn choice_text(selected: &Selected) -> String {
     }
 }
 
-fn no_candidate(run: &Run, message: String) -> ExecutionFailed {
+fn never_began(run: &Run, class: &str, message: String) -> ExecutionFailed {
     ExecutionFailed {
         operation_id: run.record.id.clone(),
         attempt: run.attempt.max(1),
-        class: "no_candidate".to_owned(),
+        class: class.to_owned(),
         message,
         hint: None,
         exit_code: None,

@@ -53,8 +53,8 @@ pub(super) struct Waiting<'a> {
     pub(super) orders: &'a mut mpsc::Receiver<Order>,
     /// The operation's own limit, which may be changed meanwhile.
     pub(super) max_cost_nano_usd: &'a mut Option<i64>,
-    /// Called once it is known to be queued.
-    pub(super) on_queued: &'a mut (dyn FnMut() + Send),
+    /// Called with true once it is known to be queued.
+    pub(super) on_queued: &'a mut (dyn FnMut(bool) + Send),
 }
 
 /// What ends a turn of waiting.
@@ -101,7 +101,7 @@ impl Waiting<'_> {
                     Admission::Refused(refusal) => return Given::Refused(refusal),
                     Admission::Queued(place) => {
                         self.tell(&place, queued.as_ref());
-                        (self.on_queued)();
+                        (self.on_queued)(true);
                         // A daemon that comes later has to know what was changed meanwhile.
                         self.record.amend(|submission| {
                             submission.priority = place.priority;

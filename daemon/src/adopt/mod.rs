@@ -16,7 +16,7 @@ use llmctl_proto::ids::OperationId;
 use llmctl_proto::opdir::{self, OperationDir};
 use llmctl_proto::paths::Paths;
 use llmctl_proto::process::Identity;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +46,7 @@ enum Message {
 pub struct Adopter {
     tx: mpsc::Sender<Message>,
     first_look: watch::Receiver<bool>,
+    settled: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Message {
@@ -75,8 +76,16 @@ impl Adopter {
         let (tx, rx) = mpsc::channel(INBOX);
         let (looked, first_look) = watch::channel(false);
         let tracker = deps.tracker.clone();
-        tracker.spawn(Task { deps, tx: tx.clone(), watched: HashSet::new(), looked }.run(rx, rebuild));
-        Self { tx, first_look }
+        let settled = Arc::new(Notify::new());
+        let task =
+            Task { deps, tx: tx.clone(), watched: HashSet::new(), looked, settled: Arc::clone(&settled) };
+        tracker.spawn(task.run(rx, rebuild));
+        Self { tx, first_look, settled }
+    }
+
+    /// Rings each time an operation has ended and its runner has gone. One listener.
+    pub fn settled(&self) -> Arc<Notify> {
+        Arc::clone(&self.settled)
     }
 
     /// Waits until what ended before this daemon started has been taken in, but not for long.
@@ -113,6 +122,7 @@ struct Task {
     tx: mpsc::Sender<Message>,
     watched: HashSet<OperationId>,
     looked: watch::Sender<bool>,
+    settled: Arc<Notify>,
 }
 
 impl Task {
@@ -195,7 +205,7 @@ impl Task {
             return false;
         }
         match import::take_in(&self.deps, id).await {
-            Ok(import::Found::Settled) => {}
+            Ok(import::Found::Settled) => self.settled.notify_one(),
             Ok(import::Found::Running(runner)) => self.watch(id.clone(), &runner),
             Err(error) => tracing::warn!(operation.id = %id, error = %error, "journal not taken in"),
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use llmctl_proto::task::files::{Done, FilesError, Loaded, Tree};
+use llmctl_proto::task::files::{Done, FilesError, Loaded, Lock, Tree};
 use llmctl_proto::task::{
     Asked, Board as Index, Edit, FindError, Lane, NewTask, NewValue, RawTask, State, Task, Verb, plan, stem,
 };
@@ -11,6 +11,7 @@ use llmctl_proto::time::UnixMs;
 use tokio::sync::oneshot;
 
 use super::error::BoardError;
+use super::lost::Abandoned;
 use super::rules::Rules;
 use super::view::exactly;
 
@@ -34,6 +35,8 @@ pub enum Act {
     },
     /// A new task.
     Create(NewTask),
+    /// Nobody works on it any more, and nobody has said so.
+    PutDown(Box<Abandoned>),
 }
 
 /// What operations cost, for the file.
@@ -65,9 +68,10 @@ pub struct Carried {
     pub project: String,
 }
 
-/// Carries one order out.
+/// Carries one order out, under the tree's lock.
 pub(super) fn carry_out(
     tree: &mut Tree,
+    held: &Lock,
     shown: &Index,
     rules: &Rules,
     act: &Act,
@@ -84,11 +88,18 @@ pub(super) fn carry_out(
             let base = load(tree, shown, target, *prefix)?;
             one(tree, shown, rules, &base, act)
         }
+        Act::PutDown(abandoned) => {
+            let base = load(tree, shown, abandoned.task(), false)?;
+            match abandoned.put_down(tree, &base, held)? {
+                Some(done) => Ok((tree.load(&done.path)?.raw, Some(done))),
+                None => Ok((base.raw, None)),
+            }
+        }
     }
 }
 
 /// Finds and reads the file that is meant. What the board does not show yet is looked for on disk.
-fn load(tree: &mut Tree, shown: &Index, target: &str, prefix: bool) -> Result<Loaded, BoardError> {
+pub(super) fn load(tree: &mut Tree, shown: &Index, target: &str, prefix: bool) -> Result<Loaded, BoardError> {
     if let Ok(raw) = exactly(shown, target, prefix) {
         match tree.load(&raw.path) {
             // A file may have become another's in its place.

@@ -101,13 +101,14 @@ impl Kit {
     pub(super) fn edit(
         &mut self,
         place: &Place,
+        held: &Lock,
         shown: &Index,
         orders: Vec<Order>,
     ) -> Vec<(Order, Result<Carried, BoardError>)> {
         orders
             .into_iter()
             .map(|order| {
-                let result = carry_out(&mut self.tree, shown, &place.rules, &order.act);
+                let result = carry_out(&mut self.tree, held, shown, &place.rules, &order.act);
                 let project = place.project.clone();
                 let result = result.map(|(raw, done)| Carried { raw, done, project });
                 (order, result)

@@ -10,6 +10,7 @@ mod bodies;
 mod edit;
 mod error;
 mod job;
+mod lost;
 mod places;
 mod root;
 mod rules;
@@ -31,7 +32,7 @@ use llmctl_proto::paths::Paths;
 use llmctl_proto::task::files::Tree;
 use llmctl_proto::task::{Task, Verb};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot, watch as watched};
+use tokio::sync::{Notify, mpsc, oneshot, watch as watched};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -105,6 +106,35 @@ impl Board {
         let hub = deps.hub.clone();
         tracker.spawn(supervise(deps, shown, rx, shutdown));
         Self { tx, view, hub, bodies: Arc::default() }
+    }
+
+    /// Puts cards down whose runner has died before it could say what came of them: now, and each time `settled` says
+    /// that an operation's runner has gone. It ends with the token.
+    pub fn watch_runs(
+        &self,
+        paths: Arc<Paths>,
+        settled: Arc<Notify>,
+        tracker: &TaskTracker,
+        shutdown: CancellationToken,
+    ) {
+        tracker.spawn(lost::watch(self.clone(), paths, settled, shutdown));
+    }
+
+    /// One task as it is on disk now, whatever the picture shows.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub async fn reread(&self, found: &Found) -> Result<Carried, BoardError> {
+        let place = Arc::clone(&found.root.place);
+        let id = Task::new(&found.raw).id().value.to_owned();
+        let shown = Arc::clone(&found.root.index);
+        let project = place.project.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut tree = Tree::new(place.root.clone(), place.rules.settings.layout.clone());
+            edit::load(&mut tree, &shown, &id, false)
+        });
+        let raw = read.await.map_err(|_| BoardError::Failed)??.raw;
+        Ok(Carried { raw, done: None, project })
     }
 
     /// The newest picture.

@@ -222,9 +222,14 @@ impl Root {
         while orders.len() < limit
             && let Some(order) = self.waiting.front()
         {
-            if let Act::Verb { target, prefix, .. } = &order.act {
+            let named = match &order.act {
+                Act::Verb { target, prefix, .. } => Some((target.as_str(), *prefix)),
+                Act::PutDown(abandoned) => Some((abandoned.task(), false)),
+                Act::Create(_) => None,
+            };
+            if let Some((target, prefix)) = named {
                 let path =
-                    exactly(&shown, target, *prefix).map_or_else(|_| target.clone(), |r| r.path.clone());
+                    exactly(&shown, target, prefix).map_or_else(|_| target.to_owned(), |r| r.path.clone());
                 if !files.insert(path) {
                     break;
                 }

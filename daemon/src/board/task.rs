@@ -218,7 +218,7 @@ impl BoardTask {
                 Outcome::Looked { kit: Box::new(kit), look, edited: Vec::new() }
             }),
             Job::Edit { mut kit, lock, orders, shown } => self.jobs.spawn_blocking(move || {
-                let edited = kit.edit(&place, &shown, orders);
+                let edited = kit.edit(&place, &lock, &shown, orders);
                 drop(lock);
                 let look = Box::new(kit.look(false));
                 Outcome::Looked { kit: Box::new(kit), look, edited }

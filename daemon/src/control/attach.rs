@@ -184,6 +184,8 @@ impl Link {
             if self.deps.store.watermark(self.id.clone()).await.is_ok() {
                 dir.settle();
             }
+            // One that was killed just now may have left a card behind.
+            self.deps.adopter.settled().notify_one();
             return;
         }
         if operation.state != OperationState::Detached {

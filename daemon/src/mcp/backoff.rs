@@ -1,14 +1,14 @@
 //! When a server that ended is started again, and when it is given up. Pure: no clock, no I/O.
 //!
-//! The first restart after a server had been ready comes almost at once, the next ones after 0.5 s, 1 s, 2 s and so
-//! on up to 60 s, each shortened by up to half so that servers that died together do not start together. A server
-//! that stays ready for 60 s begins with short waits again. Attempts are counted within a window of their own.
+//! The first restart after a server had been ready comes at once (the starts of all servers wait for their turn
+//! anyway), the next ones after 0.5 s, 1 s, 2 s and so on up to 60 s, each shortened by up to half so that servers that
+//! died together do not start together. A server that stays ready for 60 s begins at once again. Attempts are counted within a window of their own.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Longest wait before a first restart.
-const AT_ONCE: Duration = Duration::from_millis(50);
+/// Wait before a first restart.
+const AT_ONCE: Duration = Duration::ZERO;
 /// Second wait.
 const FIRST: Duration = Duration::from_millis(500);
 /// Longest wait.
@@ -67,8 +67,7 @@ impl Backoff {
             (0, Some(_)) => AT_ONCE,
             (row, _) => FIRST.saturating_mul(1 << row.saturating_sub(1).min(16)).min(MOST),
         };
-        // A first wait may be none at all; the others keep at least half.
-        let wait = if full == AT_ONCE { full.mul_f64(chance) } else { full.mul_f64(0.5 + chance / 2.0) };
+        let wait = full.mul_f64(0.5 + chance / 2.0);
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.recent.push_back(now);
         if limit.is_none() {

@@ -32,7 +32,7 @@ const BURST: f64 = 1024.0 * 1024.0;
 /// How lines of the supervisor's own begin.
 const OURS: &str = "[llmctl] ";
 /// Bytes that are read at once.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 /// The log of one server, over all its lives.
 #[derive(Debug)]

@@ -3,6 +3,8 @@
 //! For readers that begin at the end, such as the page. Those that catch up read forwards (`history`). Looks at a
 //! bounded number of facts for each request, so a filter that finds little gives short pages.
 
+use std::fmt::Write as _;
+
 use http::header::{HeaderValue, LINK};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
@@ -60,13 +62,13 @@ impl Asked {
         let mut link = format!("/api/events?limit={}&before={before}", self.limit);
         if !self.types.is_empty() {
             let names: Vec<String> = self.types.iter().map(|name| percent_encode(name)).collect();
-            link.push_str(&format!("&types={}", names.join(",")));
+            let _ = write!(link, "&types={}", names.join(","));
         }
         if let Some(operation) = &self.operation {
-            link.push_str(&format!("&operation={operation}"));
+            let _ = write!(link, "&operation={operation}");
         }
         if let Some(text) = &self.text {
-            link.push_str(&format!("&q={}", percent_encode(text)));
+            let _ = write!(link, "&q={}", percent_encode(text));
         }
         link
     }

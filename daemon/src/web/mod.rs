@@ -26,6 +26,7 @@ mod socket;
 mod stream;
 mod system;
 mod task_edits;
+mod task_runs;
 mod tasks;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -165,6 +166,7 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     pub(crate) started_at: UnixMs,
     pub(crate) ledger_turns: costs::Turns,
+    pub(crate) starts: task_runs::Starts,
     pub(crate) exports: export::Places,
     pub(crate) streams: stream::Streams,
 }
@@ -233,6 +235,7 @@ impl Gateway {
             started: Instant::now(),
             started_at: UnixMs::now(),
             ledger_turns: costs::Turns::default(),
+            starts: task_runs::Starts::default(),
             exports: export::Places::default(),
             streams: stream::Streams::default(),
         };

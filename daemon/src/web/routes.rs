@@ -100,7 +100,7 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
         (["api", "events"], true, _) if events::wanted(&request) => events::backwards(ctx, &request).await,
         (["api", "events"], true, _) => history::events(ctx, &request).await,
         (["api", "system"], true, _) => system::system(ctx).await,
-        (["api", "config"], true, _) => system::config(ctx).await,
+        (["api", "config"], true, _) => system::config(ctx),
         (["api", "costs"], true, _) => costs::costs(ctx, &request).await,
         (["api", "budgets"], true, _) => costs::budgets(ctx).await,
         (["api", "models"], true, _) => models::models(ctx, &request).await,
@@ -119,7 +119,6 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
                 "api",
                 "events" | "snapshot" | "metrics" | "costs" | "budgets" | "models" | "export" | "stats"
                 | "system" | "config",
-                ..,
             ],
             ..,
         ) => not_allowed("GET, HEAD"),

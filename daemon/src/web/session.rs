@@ -1,10 +1,14 @@
-//! Who is let in: one-time codes, browser sessions, the token for scripts. Only hashes are kept.
+//! Who is let in: one-time codes, browser sessions, the token for scripts. Only hashes are kept, those of sessions
+//! also in the runtime directory: a daemon that is restarted knows its browsers again.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use llmctl_proto::paths::{Paths, private_file};
+use llmctl_proto::paths::{Paths, private_file, replace_file_unsynced};
+use llmctl_proto::time::UnixMs;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio_util::sync::CancellationToken;
@@ -33,11 +37,51 @@ fn hash(text: &str) -> Hash {
 pub(super) fn secret() -> Result<String, &'static str> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|_| "the system gives no random numbers")?;
-    Ok(bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+    Ok(hex(&bytes))
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
-    }))
+    })
+}
+
+/// A hash as `hex` writes it.
+fn unhex(text: &str) -> Option<Hash> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// The sessions that an earlier daemon has left, at most 16; what is no session is passed over.
+fn read_sessions(paths: &Paths, now: Instant) -> VecDeque<Session> {
+    /// A line has less than 100 bytes.
+    const LONGEST: u64 = 100 * MAX_SESSIONS as u64;
+    let wall = UnixMs::now().0;
+    let mut text = String::new();
+    let opened = std::fs::File::open(paths.sessions());
+    if opened.and_then(|file| file.take(LONGEST).read_to_string(&mut text)).is_err() {
+        return VecDeque::new();
+    }
+    let session = |line: &str| {
+        let (hash, until) = line.split_once(' ')?;
+        let left =
+            u64::try_from(until.parse::<i64>().ok()?.checked_sub(wall)?).ok().filter(|left| *left > 0)?;
+        Some(Session {
+            hash: unhex(hash)?,
+            until: now + Duration::from_millis(left).min(SESSION_LIFE),
+            ended: CancellationToken::new(),
+            changes: Changes::default(),
+        })
+    };
+    text.lines().filter_map(session).take(MAX_SESSIONS).collect()
 }
 
 /// Who is asking.
@@ -101,6 +145,8 @@ pub(crate) struct Sessions {
     codes: VecDeque<(Hash, Instant)>,
     browsers: VecDeque<Session>,
     failures: VecDeque<Instant>,
+    /// Where the hashes of sessions are kept.
+    kept: PathBuf,
 }
 
 /// Why a request has no caller.
@@ -128,8 +174,24 @@ impl Sessions {
             token: token.ok(),
             token_changes: Changes::default(),
             codes: VecDeque::new(),
-            browsers: VecDeque::new(),
+            browsers: read_sessions(paths, Instant::now()),
             failures: VecDeque::new(),
+            kept: paths.sessions(),
+        }
+    }
+
+    /// Writes down the hashes of the sessions with their ends. Without them a restart signs everybody out, no more.
+    fn keep(&self, now: Instant) {
+        let wall = UnixMs::now().0;
+        let mut text = String::new();
+        for session in &self.browsers {
+            let left = session.until.saturating_duration_since(now).as_millis();
+            let until = wall.saturating_add(i64::try_from(left).unwrap_or(0));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{} {until}", hex(&session.hash));
+        }
+        if let Err(error) = replace_file_unsynced(&self.kept, text.as_bytes()) {
+            tracing::warn!(error = %error, path = %self.kept.display(), "sessions do not outlive this daemon");
         }
     }
 
@@ -172,6 +234,7 @@ impl Sessions {
             ended: CancellationToken::new(),
             changes: Changes::default(),
         });
+        self.keep(now);
         Ok(value)
     }
 
@@ -240,6 +303,7 @@ impl Sessions {
                 !ends
             });
         }
+        self.keep(Instant::now());
     }
 
     fn locked(&mut self, now: Instant) -> bool {
@@ -294,6 +358,29 @@ mod tests {
         sessions.end(&[&cookie]);
         assert!(ended.is_cancelled());
         assert!(sessions.caller(None, &[&cookie], now).is_err());
+    }
+
+    #[test]
+    fn sessions_outlive_the_daemon_and_their_ends_too() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let at = |name: &str| dir.path().join(name);
+        let paths = Paths { state: at("s"), runtime: at("."), config: at("c"), socket: at("x") };
+        let now = Instant::now();
+        let mut first = Sessions::new(&paths);
+        let (one, two) = (signed_in(&mut first, now), signed_in(&mut first, now));
+        let text = std::fs::read_to_string(paths.sessions()).expect("kept");
+        assert!(!text.contains(&one) && !text.contains(&two), "only hashes");
+        let mut second = Sessions::new(&paths);
+        assert!(second.caller(None, &[&one], Instant::now()).is_ok());
+        second.end(&[&one]);
+        let mut third = Sessions::new(&paths);
+        assert!(third.caller(None, &[&one], Instant::now()).is_err(), "it was ended");
+        assert!(third.caller(None, &[&two], Instant::now()).is_ok());
+        let over = Instant::now() + SESSION_LIFE + Duration::from_secs(1);
+        assert!(third.caller(None, &[&two], over).is_err(), "no life is longer than it was");
+        let past = format!("{} 5\nnonsense\n{} x\nzz 99999999999999\n", hex(&hash(&one)), hex(&hash(&two)));
+        std::fs::write(paths.sessions(), past).expect("written");
+        assert_eq!(Sessions::new(&paths).open(Instant::now()), 0);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) async fn system(ctx: &Ctx) -> Reply {
 }
 
 /// The configuration in force: every value with its origin, secrets hidden, and what was found wrong.
-pub(super) async fn config(ctx: &Ctx) -> Reply {
+pub(super) fn config(ctx: &Ctx) -> Reply {
     let settings = ctx.shared.deps.settings.current();
     let Some(loaded) = settings.loaded() else {
         return reply::ok(&json!({"values": [], "findings": [], "omitted": 0, "files": 0}));

@@ -24,10 +24,10 @@ const MAX_ARTEFACTS: usize = 200;
 type Refused = Box<Reply>;
 
 /// A change as a request asks for it.
-struct Change {
-    project: Option<String>,
+pub(super) struct Change {
+    pub(super) project: Option<String>,
     /// Version that the sender saw, by `If-Match`.
-    rev: Option<String>,
+    pub(super) rev: Option<String>,
     actor: &'static str,
     force: Option<String>,
 }
@@ -230,7 +230,10 @@ fn all<T: Default, const N: usize>(fields: [Result<T, Refused>; N]) -> Result<[T
 }
 
 /// What every change has: project, version, author, force. Then the body.
-async fn read(request: Request<Incoming>, caller: Option<&Caller>) -> Result<(Change, Value), Refused> {
+pub(super) async fn read(
+    request: Request<Incoming>,
+    caller: Option<&Caller>,
+) -> Result<(Change, Value), Refused> {
     let (project, rev) = (project(&request), if_match(request.headers()));
     let body = json_body(request).await.map_err(Box::new)?;
     let force = match &body["force"] {
@@ -271,7 +274,7 @@ async fn carry_out(ctx: &Ctx, change: &Change, id: &str, verb: Verb) -> Reply {
 }
 
 /// A version that was demanded and is not there is a failed precondition, anything else a conflict.
-fn refused(error: &BoardError, change: &Change) -> Reply {
+pub(super) fn refused(error: &BoardError, change: &Change) -> Reply {
     if matches!(error, BoardError::Changed { .. }) && change.rev.is_some() {
         return reply::json(StatusCode::PRECONDITION_FAILED, &told(error, "precondition_failed"));
     }

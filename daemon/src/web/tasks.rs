@@ -1,4 +1,5 @@
-//! REST on task files: lists from kept bodies, one task, statistics, history and lint. Changes are `task_edits`'s.
+//! REST on task files: lists from kept bodies, one task, statistics, history and lint. Changes are `task_edits`'s,
+//! and `POST /api/tasks/{id}/run` is `task_runs`'s.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ use super::reply::{self, Reply};
 use super::routes::{dollars, not_allowed, percent_decode, query};
 use super::serve::Ctx;
 use super::session::Caller;
-use super::task_edits;
+use super::{task_edits, task_runs};
 use crate::board::{BoardError, Fields, List, Query, findings};
 use crate::store::EventQuery;
 
@@ -50,12 +51,14 @@ pub(super) async fn route(
                 [] if patch => task_edits::set(ctx, request, caller, &id).await,
                 ["history"] if get => history(ctx, &request, &id).await,
                 ["priority"] if patch => task_edits::priority(ctx, request, caller, &id).await,
+                ["run"] if post => task_runs::run(ctx, request, caller, &id).await,
                 [verb] if post && task_edits::is_verb(verb) => {
                     task_edits::verb(ctx, request, caller, &id, verb).await
                 }
                 [] => not_allowed("GET, HEAD, PATCH"),
                 ["history"] => not_allowed("GET, HEAD"),
                 ["priority"] => not_allowed("PATCH"),
+                ["run"] => not_allowed("POST"),
                 [verb] if task_edits::is_verb(verb) => not_allowed("POST"),
                 _ => reply::not_found(),
             }

@@ -11,8 +11,8 @@ import { navView } from './nav.js';
 /** @typedef {import('../screen.js').Ctx} Ctx */
 /** @typedef {import('../screen.js').Screen} Screen */
 
-/** @param {Ctx} ctx @param {Screen} screen @param {unknown} dialogs */
-export function frameView(ctx, screen, dialogs) {
+/** @param {Ctx} ctx @param {Screen} screen @param {unknown} dialogs @param {import('./header.js').Tools} tools */
+export function frameView(ctx, screen, dialogs, tools) {
   const { model } = ctx.store;
   if (model.session.kind === 'none' || model.session.kind === 'refused') return messageView(model.session);
   if (model.session.kind === 'starting' && model.link.phase === 'connecting') return html`<main class="message" aria-busy="true"></main>`;
@@ -20,7 +20,7 @@ export function frameView(ctx, screen, dialogs) {
   return html`<div class="page ${stale ? 'is-stale' : ''}">
     <a class="skip" href="#main" @click=${skip}>Skip to the content</a>
     ${navView(ctx, screen)}
-    ${headerView(ctx, screen)}
+    ${headerView(ctx, screen, tools)}
     <main class="main" id="main" tabindex="-1">${screen.view(ctx, ctx.route())}</main>
     ${notices(ctx.store)} ${dialogs}
   </div>`;

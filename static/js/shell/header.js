@@ -7,8 +7,11 @@ import { icon } from '../icons.js';
 import { sums } from '../sums.js';
 import { chooseTheme, theme } from './theme.js';
 
-/** @param {import('../screen.js').Ctx} ctx @param {import('../screen.js').Screen} screen */
-export function headerView(ctx, screen) {
+/** @typedef {{palette: () => void, notifier: import('./notifier.js').Notifier}} Tools */
+
+/** @param {import('../screen.js').Ctx} ctx @param {import('../screen.js').Screen} screen @param {Tools} tools */
+export function headerView(ctx, screen, tools) {
+  const { notifier } = tools;
   const sum = sums(ctx.store.model.data);
   const any = sum.running + sum.waiting > 0;
   return html`<header class="top">
@@ -16,6 +19,17 @@ export function headerView(ctx, screen) {
     <h1 class="top-title">${screen.title}</h1>
     <div class="top-end">
       ${connection(ctx.store)}
+      <button class="icon-button" type="button" data-control="palette" title="Commands (Ctrl+K)" aria-label="Commands" @click=${tools.palette}>${icon('search')}</button>
+      <button
+        class="icon-button top-bell ${notifier.on ? 'is-on' : ''}"
+        type="button"
+        aria-pressed=${notifier.on ? 'true' : 'false'}
+        .title=${notifier.on ? 'Notifications are on, while the page is hidden' : 'Notify me of what ends or fails while the page is hidden'}
+        aria-label="Notifications"
+        @click=${() => void notifier.toggle().then(ctx.schedule)}
+      >
+        ${icon('bell')}
+      </button>
       <button class="icon-button" type="button" title="Light, dark or as the system" aria-label="Change colour scheme" @click=${() => nextTheme(ctx)}>
         ${icon('theme')}
       </button>
@@ -27,7 +41,7 @@ export function headerView(ctx, screen) {
 }
 
 /** @param {import('../screen.js').Ctx} ctx */
-function nextTheme(ctx) {
+export function nextTheme(ctx) {
   chooseTheme(theme() === '' ? 'dark' : theme() === 'dark' ? 'light' : '');
   ctx.schedule();
 }

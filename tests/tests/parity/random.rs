@@ -6,6 +6,7 @@
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
+#[allow(dead_code, reason = "shared by test programs that need different parts of it")]
 impl Random {
     /// The stream of a seed.
     pub(crate) fn new(seed: u64) -> Self {

@@ -12,8 +12,9 @@ const CRATE: &str = "genai-prices";
 /// The crate's directory and version, as cargo unpacked it.
 pub(crate) fn crate_source() -> (PathBuf, String) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Crates of other platforms were never fetched on a machine that has only built, so they are left out.
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", &host()])
         .current_dir(root)
         .output()
         .expect("cargo runs");
@@ -24,6 +25,14 @@ pub(crate) fn crate_source() -> (PathBuf, String) {
     let manifest = Path::new(found["manifest_path"].as_str().expect("a path"));
     let version = found["version"].as_str().expect("a version").to_owned();
     (manifest.parent().expect("a directory").to_owned(), version)
+}
+
+/// The triple that rustc builds for when nothing else is asked.
+fn host() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    told.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc tells its host").to_owned()
 }
 
 fn converted() -> String {

@@ -27,12 +27,12 @@ fn git(dir: &Path, words: &[&str]) {
 }
 
 /// What a scan of the tree shows, without times of change: a checkout renews them and nothing else.
-fn cold(root: &Path) -> BTreeMap<Key, Shown> {
+pub(crate) fn cold(root: &Path) -> BTreeMap<Key, Shown> {
     let scan = Tree::new(root, Layout::default()).scan().expect("a scan");
     timeless(&Mirror::of(&scan.board))
 }
 
-fn timeless(mirror: &Mirror) -> BTreeMap<Key, Shown> {
+pub(crate) fn timeless(mirror: &Mirror) -> BTreeMap<Key, Shown> {
     let mut entries = mirror.entries().clone();
     for shown in entries.values_mut() {
         if let Shown::Card(card) = shown {
@@ -61,7 +61,7 @@ fn expected(root: &Path) -> BTreeMap<String, (Value, Value)> {
 }
 
 #[track_caller]
-fn converges(stage: &Stage, deadline: Duration) {
+pub(crate) fn converges(stage: &Stage, deadline: Duration) {
     let expected = expected(&stage.root);
     let equal = || shown(&stage.board()) == expected;
     if poll(deadline, || equal().then_some(())).is_none() {

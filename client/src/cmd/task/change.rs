@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use llmctl_proto::task::files::{Done, FilesError, Loaded};
-use llmctl_proto::task::{Asked, Edit, Lane, Refusal, State, Task, Verb, plan};
+use llmctl_proto::task::{Asked, Edit, Lane, RawTask, Refusal, State, Task, Verb, plan};
 use llmctl_proto::time::UnixMs;
 
 use super::place::{Place, failed};
@@ -41,11 +41,7 @@ pub(super) fn carry_out_with(
     how: &How,
     more: Vec<Edit>,
 ) -> Result<Done, CliError> {
-    let rev = base.raw.rev();
-    if let Some(wanted) = how.rev.as_deref().filter(|wanted| *wanted != rev) {
-        let message = format!("{} has changed: it is {rev}, you saw {wanted}", base.raw.path);
-        return Err(CliError::failed(message).hint("look at it again with `llmctl task show`"));
-    }
+    check_rev(&base.raw, how.rev.as_deref())?;
     let asked = Asked { layout: place.tree.layout(), now: UnixMs::now(), force: how.force };
     let task = Task::new(&base.raw);
     let mut todo = plan(task, verb, asked).map_err(|refusal| refused(&refusal))?;
@@ -56,6 +52,14 @@ pub(super) fn carry_out_with(
         todo.edits.extend(note.edits.into_iter().filter(|edit| edit.path() != ["last_modified"]));
     }
     place.tree.carry_out(base, &todo).map_err(failed)
+}
+
+/// Refuses when a file is not the version that was seen.
+pub(super) fn check_rev(raw: &RawTask, seen: Option<&str>) -> Result<(), CliError> {
+    let rev = raw.rev();
+    let Some(seen) = seen.filter(|seen| *seen != rev) else { return Ok(()) };
+    let message = format!("{} has changed: it is {rev}, you saw {seen}", raw.path);
+    Err(CliError::failed(message).hint("look at it again with `llmctl task show`"))
 }
 
 pub(super) fn refused(refusal: &Refusal) -> CliError {

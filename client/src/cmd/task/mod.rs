@@ -1,5 +1,6 @@
 //! `llmctl task`: the board on the command line, with or without a daemon.
 
+mod card;
 mod change;
 mod graph;
 mod history;
@@ -20,6 +21,9 @@ use crate::cli::task::{How, Reasoned, TaskArgs, TaskVerb};
 use crate::config::safe;
 use crate::error::{CliError, Outcome};
 use place::Place;
+
+pub(super) use card::CardRun;
+pub(super) use run::run_card;
 
 pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, args: TaskArgs) -> Outcome {
     let mut place = Place::find(paths, flags, args.root)?;

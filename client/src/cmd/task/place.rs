@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use llmctl_proto::config::Overrides;
 use llmctl_proto::paths::Paths;
-use llmctl_proto::task::files::{FilesError, Loaded, Lock, Scan, Tree};
+use llmctl_proto::task::files::{FilesError, Loaded, Lock, Run, Scan, Tree};
 use llmctl_proto::task::{Card, FindError, RawTask, TaskSettings, stem};
 use serde::Serialize;
 
@@ -32,11 +33,21 @@ pub(super) struct Row {
 impl Place {
     /// Finds the tree: as named, else by the project's configuration from the working directory upwards.
     pub(super) fn find(paths: &Paths, flags: &ConfigFlags, root: Option<PathBuf>) -> Result<Self, CliError> {
-        let settings = TaskSettings::from_tree(&config::load(paths, flags)?.tree);
+        Self::of(paths, &working_dir()?, &Overrides::from(flags), root)
+    }
+
+    /// As `find`, for a working directory.
+    pub(super) fn of(
+        paths: &Paths,
+        cwd: &Path,
+        overrides: &Overrides,
+        root: Option<PathBuf>,
+    ) -> Result<Self, CliError> {
+        let settings = TaskSettings::from_tree(&config::load_in(paths, cwd, overrides)?.tree);
         let root = match root {
             Some(root) if root.is_dir() => root,
             Some(root) => return Err(CliError::usage(format!("{} is no directory", root.display()))),
-            None => settings.find_root(&working_dir()?).ok_or_else(|| {
+            None => settings.find_root(cwd).ok_or_else(|| {
                 CliError::usage("there are no task files here").hint(format!(
                     "make `{}/inbox`, or name the directory with --root",
                     settings.roots.join("` or `")
@@ -45,6 +56,16 @@ impl Place {
         };
         let tree = Tree::new(root, settings.layout.clone());
         Ok(Self { tree, settings, state: paths.state.clone() })
+    }
+
+    /// The state directory.
+    pub(super) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// The run of a card whose runner lives.
+    pub(super) fn run_of(&self, task: &str) -> Option<Run> {
+        Run::of(&self.tree, &self.state, task).filter(Run::lives)
     }
 
     pub(super) fn scan(&mut self) -> Result<Scan, CliError> {

@@ -1,34 +1,30 @@
 //! Running a card: the task goes to its agent through the router, and the file says what came of it.
 //!
-//! The card is in progress before anything runs. Whatever the end is, it is written where the file then is: agents
-//! move their own cards, and what somebody else has decided meanwhile stays.
+//! The card is in progress before anything runs, and not before it is sure that something will. Whatever the end is,
+//! it is written by the runner, with or without somebody in front of it. What is done to the file is `card`'s.
 
 use llmctl_proto::config::Overrides;
-use llmctl_proto::event::Stream;
 use llmctl_proto::ids::OperationId;
-use llmctl_proto::money::PicoUsd;
-use llmctl_proto::opdir::{self, OperationDir};
+use llmctl_proto::opdir::OperationDir;
 use llmctl_proto::paths::Paths;
-use llmctl_proto::state::{Operation, OperationState};
-use llmctl_proto::task::{Edit, Lane, NewValue, State, Task, Verb, brief};
+use llmctl_proto::task::{Task, brief};
 
-use super::change::carry_out_with;
-use super::place::{Place, failed};
+use super::card::{CardRun, Reserved};
+use super::place::Place;
 use super::print_safe;
 use crate::cli::config::ConfigFlags;
-use crate::cli::task::{How, RunHow, RunTask, WorkTasks};
+use crate::cli::task::{RunHow, RunTask, WorkTasks};
+use crate::cmd::execute::{Handover, detach as execute_detached};
 use crate::cmd::find;
 use crate::config;
 use crate::error::{CliError, Exit, Outcome};
 use crate::execute::prompt::Source;
 use crate::execute::request::ExecuteRequest;
-use crate::execute::{self, Mode, Options, Show, millis};
+use crate::execute::{self, Hooks, Mode, Options, Show, Take, millis};
 use crate::practice;
 use crate::route::preview;
 use crate::term::one_line;
 
-/// Bytes of an answer that a result's summary keeps: its end, where agents sum up.
-const SUMMARY_BYTES: usize = 2_000;
 /// Failures in a row after which `work` gives up.
 const MAX_FAILURES: u32 = 3;
 
@@ -39,7 +35,24 @@ pub(super) async fn run(paths: &Paths, flags: &ConfigFlags, place: &mut Place, a
         print_safe(&brief(Task::new(&base.raw)))?;
         return Ok(Exit::Ok);
     }
-    one(paths, flags, place, &args.id, args.agent.as_deref(), &args.how).await
+    if args.detach {
+        return detach(paths, flags, place, &args).await;
+    }
+    one(paths, flags, place, &args.id, args.agent.as_deref(), &args.how, args.rev.as_deref()).await
+}
+
+/// Hands the card to a runner of its own and waits until the operation has begun, or has said why it does not.
+async fn detach(paths: &Paths, flags: &ConfigFlags, place: &mut Place, args: &RunTask) -> Outcome {
+    let agent = args.agent.as_deref();
+    let request = request(paths, flags, place, &args.id, agent, &args.how).await?;
+    let handover = Handover {
+        operation_id: OperationId::new(),
+        request,
+        no_daemon: args.how.no_daemon,
+        card: Some(CardRun::new(place, &args.id, agent, args.rev.as_deref())),
+    };
+    // The runner makes the prompt of the card as it finds it when it reserves it.
+    execute_detached(&handover, "", args.json)
 }
 
 /// `llmctl task work`.
@@ -47,10 +60,11 @@ pub(super) async fn work(paths: &Paths, flags: &ConfigFlags, place: &mut Place, 
     let (mut done, mut failures, mut last) = (0, 0, Exit::Ok);
     while args.max.is_none_or(|max| done < max) {
         let scan = place.scan()?;
-        let Some(next) = scan.board.ready(Some(&args.agent)).first().map(|raw| raw.path.clone()) else {
-            break;
-        };
-        last = match one(paths, flags, place, &next, Some(&args.agent), &args.how).await {
+        let ready = scan.board.ready(Some(&args.agent));
+        // One that somebody else runs may still wait for its turn, and look as if nobody had it.
+        let free = ready.iter().find(|raw| place.run_of(Task::new(raw).id().value).is_none());
+        let Some(next) = free.map(|raw| raw.path.clone()) else { break };
+        last = match one(paths, flags, place, &next, Some(&args.agent), &args.how, None).await {
             Ok(exit) => exit,
             // Somebody else took it; that is no failure of ours.
             Err(error) if error.exit == Exit::Failed && !still_there(place, &next) => continue,
@@ -85,13 +99,10 @@ async fn one(
     named: &str,
     agent: Option<&str>,
     how: &RunHow,
+    rev: Option<&str>,
 ) -> Outcome {
     let request = request(paths, flags, place, named, agent, how).await?;
-    let begun = begin(paths, place, named, agent)?;
-    let prompt = Source::Text(begun.brief).read()?;
-    let id = OperationId::new();
-    let request =
-        ExecuteRequest { prompt_sha256: prompt.info().sha256, task_id: Some(begun.id.clone()), ..request };
+    let card = CardRun::new(place, named, agent, rev);
     let options = Options {
         mode: Mode::Foreground,
         show: Show::Answer,
@@ -99,10 +110,56 @@ async fn one(
         raw: false,
         no_daemon: how.no_daemon,
     };
-    let outcome = execute::run(paths, id.clone(), request, prompt, options, || {}).await;
+    carry(paths, place, OperationId::new(), request, &card, options, |_| {}).await
+}
+
+/// Works a card off in a process that nobody stands in front of: the same as in the foreground.
+///
+/// # Errors
+/// It could not be begun, and the card is as it was; or its end could not be written into it.
+pub(in crate::cmd) async fn run_card(
+    paths: &Paths,
+    id: OperationId,
+    request: ExecuteRequest,
+    card: &CardRun,
+    options: Options,
+    started: impl FnOnce(bool) + Send,
+) -> Outcome {
+    let mut place = Place::of(paths, &request.cwd, &request.overrides, Some(card.root.clone()))?;
+    carry(paths, &mut place, id, request, card, options, started).await
+}
+
+/// Reserves the card, runs the operation, and writes its end into the card if it was taken.
+async fn carry(
+    paths: &Paths,
+    place: &mut Place,
+    id: OperationId,
+    request: ExecuteRequest,
+    card: &CardRun,
+    options: Options,
+    started: impl FnOnce(bool) + Send,
+) -> Outcome {
+    let mut reserved = Reserved::of(paths, place, card, &id)?;
+    let prompt = match Source::Text(reserved.brief().to_owned()).read() {
+        Ok(prompt) => prompt,
+        Err(error) => {
+            reserved.give_up(place);
+            return Err(error);
+        }
+    };
+    let (prompt_sha256, task_id) = (prompt.info().sha256, Some(reserved.task().to_owned()));
+    let request = ExecuteRequest { prompt_sha256, task_id, ..request };
+    let agent = card.agent.as_deref();
+    let take: Take<'_> = Box::new(|| reserved.take(place, agent));
+    let hooks = Hooks { started: Box::new(started), take: Some(take) };
+    let outcome = execute::run(paths, id.clone(), request, prompt, options, hooks).await;
+    if !reserved.is_taken() {
+        reserved.give_up(place);
+        return outcome;
+    }
     let dir = OperationDir::of(paths, &id);
     let operation = find::fold(&dir);
-    let told = conclude(place, &begun.id, &dir, operation.as_ref(), outcome.as_ref().err());
+    let told = reserved.conclude(place, &dir, operation.as_ref(), outcome.as_ref().err());
     match (outcome, told) {
         (Ok(exit), Ok(())) => Ok(exit),
         (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
@@ -152,161 +209,4 @@ async fn request(
         Some(_) => Ok(request),
         None => Err(preview::no_candidate(&decision)),
     }
-}
-
-/// A task that is in progress now.
-struct Begun {
-    id: String,
-    brief: String,
-}
-
-/// Takes the task and marks it as in progress.
-fn begin(paths: &Paths, place: &mut Place, named: &str, agent: Option<&str>) -> Result<Begun, CliError> {
-    let _held = place.lock()?;
-    let mut base = place.load(named)?;
-    let task = Task::new(&base.raw);
-    let id = task.id().value.to_owned();
-    let how = How { rev: None, force: false, reason: None, json: false };
-    if let Some(running) = running(paths, &id) {
-        let message = format!("{} works on {} already", running.operation_id, one_line(&id, 120));
-        return Err(CliError::failed(message).hint(format!("llmctl attach {}", running.operation_id)));
-    }
-    if base.raw.lane == Lane::Inbox {
-        let Some(agent) = task.agent().map(|agent| agent.value).or(agent).map(str::to_owned) else {
-            let message = format!("{} names no agent", one_line(&id, 120));
-            return Err(CliError::usage(message).hint("--agent NAME takes it"));
-        };
-        let done = carry_out_with(place, &base, &Verb::Claim { agent }, &how, Vec::new())?;
-        base = place.tree.load(&done.path).map_err(failed)?;
-    }
-    check_limits(place, &base.raw)?;
-    // One that is in progress without anybody who works on it goes on.
-    if Task::new(&base.raw).state() != State::InProgress {
-        let done = carry_out_with(place, &base, &Verb::Start, &how, Vec::new())?;
-        base = place.tree.load(&done.path).map_err(failed)?;
-    }
-    let task = Task::new(&base.raw);
-    Ok(Begun { id, brief: brief(task) })
-}
-
-/// Limits of work in progress, where they bind.
-fn check_limits(place: &mut Place, raw: &llmctl_proto::task::RawTask) -> Result<(), CliError> {
-    let settings = place.settings.clone();
-    if !settings.wip_enforce || Task::new(raw).state() == State::InProgress {
-        return Ok(());
-    }
-    let scan = place.scan()?;
-    let at_work =
-        scan.board.iter().map(|(_, raw)| raw).filter(|raw| Task::new(raw).state() == State::InProgress);
-    let (mut all, mut his) = (0_u32, 0_u32);
-    for other in at_work {
-        all += 1;
-        his += u32::from(other.agent_dir == raw.agent_dir);
-    }
-    let limits = [(settings.wip_in_progress, all, "in all"), (settings.wip_per_agent, his, "of this agent")];
-    for (limit, count, whose) in limits {
-        if limit > 0 && count >= limit {
-            let message = format!("{count} tasks {whose} are in progress, and {limit} is the limit");
-            return Err(CliError::failed(message).hint("finish or pause one; tasks.wip in the configuration"));
-        }
-    }
-    Ok(())
-}
-
-/// The operation that works on a task now.
-fn running(paths: &Paths, task: &str) -> Option<Operation> {
-    opdir::pending(paths)
-        .iter()
-        .filter_map(|id| find::fold(&OperationDir::of(paths, id)))
-        .find(|operation| operation.task_id.as_deref() == Some(task) && !operation.state.is_final())
-}
-
-/// Writes the end into the file, wherever it is now.
-fn conclude(
-    place: &mut Place,
-    id: &str,
-    dir: &OperationDir,
-    operation: Option<&Operation>,
-    error: Option<&CliError>,
-) -> Result<(), CliError> {
-    let _held = place.lock()?;
-    let base = place.load(id)?;
-    let state = Task::new(&base.raw).state();
-    let how = How { rev: None, force: false, reason: None, json: false };
-    let name = dir.id.to_string();
-    if state != State::InProgress {
-        // Whoever changed it meanwhile knew why: most often the agent itself, who has finished it.
-        let note = format!("operation {name} ended: {}", end_text(operation, error));
-        let verb = Verb::Note { text: note };
-        carry_out_with(place, &base, &verb, &how, Vec::new())?;
-        return Ok(());
-    }
-    let (verb, more) = match operation.map(|operation| operation.state) {
-        Some(OperationState::Complete) => {
-            let summary = summary(dir).unwrap_or_else(|| format!("operation {name} ended without a text"));
-            let verb = Verb::Complete { summary: Some(summary), artefacts: Vec::new(), force: false };
-            (verb, record(&name, operation))
-        }
-        Some(OperationState::Error | OperationState::Lost) => {
-            let verb = Verb::Fail { message: end_text(operation, error) };
-            (verb, vec![Edit::inner("error", "operation_id", NewValue::Text(name.clone()))])
-        }
-        // Stopped, refused, or never begun: nothing is wrong with the task, it waits for its agent again.
-        _ => {
-            let note = format!("operation {name}: {}", end_text(operation, error));
-            carry_out_with(place, &base, &Verb::PutDown, &how, Vec::new())?;
-            let base = place.load(id)?;
-            carry_out_with(place, &base, &Verb::Note { text: note }, &how, Vec::new())?;
-            return Ok(());
-        }
-    };
-    carry_out_with(place, &base, &verb, &how, more)?;
-    Ok(())
-}
-
-/// What a result says of the operation behind it.
-fn record(name: &str, operation: Option<&Operation>) -> Vec<Edit> {
-    let mut edits = vec![Edit::Extend {
-        path: vec!["result".to_owned(), "operation_ids".to_owned()],
-        items: vec![name.to_owned()],
-    }];
-    let cost = operation
-        .and_then(|operation| operation.spend.cost_nano_usd)
-        .and_then(|nano| PicoUsd::from_nano(nano).ok());
-    if let Some(cost) = cost {
-        edits.push(Edit::inner("result", "cost_usd", NewValue::Word(cost.exact())));
-    }
-    edits
-}
-
-fn end_text(operation: Option<&Operation>, error: Option<&CliError>) -> String {
-    let Some(operation) = operation else {
-        return error.map_or_else(|| "nothing was run".to_owned(), |error| error.message.clone());
-    };
-    let state = operation.state.as_str().to_owned();
-    if let Some(error) = &operation.error {
-        return format!("{state}: {}", error.message);
-    }
-    match operation.stopped.as_ref().and_then(|stopped| stopped.reason.as_deref()) {
-        Some(reason) => format!("{state}: {reason}"),
-        None => state,
-    }
-}
-
-/// The end of the answer, from the beginning of a line.
-fn summary(dir: &OperationDir) -> Option<String> {
-    let bytes = std::fs::read(dir.stream(Stream::Stdout)).ok()?;
-    let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4 * SUMMARY_BYTES)..]).into_owned();
-    let clean: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
-    let clean = clean.trim();
-    if clean.len() <= SUMMARY_BYTES {
-        return (!clean.is_empty()).then(|| clean.to_owned());
-    }
-    let mut from = clean.len() - SUMMARY_BYTES;
-    while !clean.is_char_boundary(from) {
-        from += 1;
-    }
-    let tail = &clean[from..];
-    let tail = tail.split_once('\n').map_or(tail, |(_, rest)| if rest.is_empty() { tail } else { rest });
-    Some(format!("…\n{}", tail.trim()))
 }

@@ -1,6 +1,6 @@
 //! Cuts a server's standard output into lines.
 //!
-//! Holds at most one line of the limit (and 64 KiB); a longer line is read over, and only its two ends are looked
+//! Holds at most one line of the limit (and 16 KiB); a longer line is read over, and only its two ends are looked
 //! at for the request it would have answered. Keeps its place when a read is dropped. Knows nothing of messages.
 
 use std::io;
@@ -9,7 +9,7 @@ use std::ops::Range;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Bytes asked for with one read, and kept allocated between lines.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 16 * 1024;
 /// Bytes looked at on each end of a line that is too long.
 const ENDS: usize = 128;
 
@@ -202,7 +202,7 @@ mod tests {
             use tokio::io::AsyncWriteExt as _;
             from.write_all(b"{\"jsonrpc\": \"2.0\", \"id\": 17, \"result\": \"").await.expect("read");
             for _ in 0..1_600 {
-                from.write_all(&vec![b'x'; CHUNK]).await.expect("read");
+                from.write_all(&vec![b'x'; 64 * 1024]).await.expect("read");
             }
             from.write_all(b"\"}\nnext\n").await.expect("read");
         });

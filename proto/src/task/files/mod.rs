@@ -8,6 +8,7 @@ mod dirs;
 mod lock;
 mod read;
 mod replace;
+mod runs;
 mod scan;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use super::layout::Layout;
 pub use carry::Done;
 pub use lock::Lock;
 pub use read::Loaded;
+pub use runs::Run;
 pub use scan::{MAX_DEPTH, MAX_FILES, Scan};
 
 /// A tree of task files.

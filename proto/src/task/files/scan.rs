@@ -1,6 +1,7 @@
 //! Lists the lanes and reads what changed since the last time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +14,7 @@ use super::read::{file_stat, raw_task, read_file, read_once};
 use super::{FilesError, Tree};
 use crate::task::board::Board;
 use crate::task::body::{Body, FileStat, RawTask};
-use crate::task::layout::{Spot, is_task_name};
+use crate::task::layout::{Layout, Spot, is_task_name};
 use crate::task::problem::{Problem, ProblemKind};
 use crate::task::status::Lane;
 
@@ -23,6 +24,13 @@ pub const MAX_FILES: usize = 50_000;
 pub const MAX_DEPTH: usize = 4;
 /// A file changed this shortly before it was read may change again within the same tick of the file system's clock.
 const TICK_NS: i128 = 100_000_000;
+/// Files that are read together, and directories that are kept open for them.
+const BATCH: usize = 2_048;
+const BATCH_DIRS: usize = 64;
+/// Fewer files than this are not worth a thread.
+const ALONE: usize = 64;
+/// Most threads that read one tree.
+const MAX_THREADS: usize = 4;
 /// Most notes about what was left out.
 const MAX_SKIPPED: usize = 200;
 
@@ -64,6 +72,8 @@ impl Tree {
             aside: BTreeMap::new(),
             agents: BTreeSet::new(),
             scan: Scan::default(),
+            jobs: Vec::new(),
+            job_dirs: 0,
             now_ns: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i128),
         };
         for lane in Lane::ALL {
@@ -83,6 +93,7 @@ impl Tree {
                 }
             }
         }
+        walk.read_batch(&self.layout);
         let mut scan = walk.scan;
         scan.board = Board::new(walk.new.values().map(|c| c.raw.clone()), walk.aside, walk.agents);
         self.cache = walk.new;
@@ -101,7 +112,102 @@ struct Walk {
     aside: BTreeMap<String, Lane>,
     agents: BTreeSet<(Lane, String)>,
     scan: Scan,
+    /// What is to be read, at most a batch.
+    jobs: Vec<Job>,
+    job_dirs: usize,
     now_ns: i128,
+}
+
+/// A file to be read.
+struct Job {
+    dir: Arc<OwnedFd>,
+    path: String,
+    seen: FileStat,
+    known: Option<Cached>,
+}
+
+/// What came of it.
+enum Outcome {
+    Is { raw: Arc<RawTask>, stat: FileStat, read: bool },
+    Gone,
+    Unsettled(Option<Cached>),
+}
+
+impl Job {
+    fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    fn run(self, layout: &Layout) -> (String, Outcome) {
+        let outcome = match layout.locate(&self.path) {
+            Some(spot) => {
+                let read = read_file(&self.dir, self.name());
+                outcome(&spot, &self.path, self.seen, self.known, read)
+            }
+            None => Outcome::Gone,
+        };
+        (self.path, outcome)
+    }
+}
+
+fn outcome(
+    spot: &Spot<'_>,
+    path: &str,
+    seen: FileStat,
+    known: Option<Cached>,
+    read: Result<(Vec<u8>, FileStat), Errno>,
+) -> Outcome {
+    match read {
+        Ok((bytes, stat)) => {
+            let raw = match known {
+                // The same content: who compares by pointer need not look further.
+                Some(known)
+                    if known.raw.stat == stat && known.raw.hash == crate::task::body::hash_of(&bytes) =>
+                {
+                    known.raw
+                }
+                _ => Arc::new(raw_task(path, spot, &bytes, stat)),
+            };
+            Outcome::Is { raw, stat, read: true }
+        }
+        Err(Errno::NOENT) => Outcome::Gone,
+        Err(Errno::AGAIN) => Outcome::Unsettled(known),
+        Err(error) => {
+            let raw = RawTask {
+                path: path.to_owned(),
+                lane: spot.lane,
+                agent_dir: spot.agent_dir.map(str::to_owned),
+                stat: seen,
+                hash: [0; 32],
+                body: Body::not_read(&error.to_string()),
+            };
+            Outcome::Is { raw: Arc::new(raw), stat: seen, read: false }
+        }
+    }
+}
+
+/// Reads files, on several threads where there are many: parsing is what takes the time.
+fn run_all(jobs: Vec<Job>, layout: &Layout) -> Vec<(String, Outcome)> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
+    if threads == 1 || jobs.len() < ALONE {
+        return jobs.into_iter().map(|job| job.run(layout)).collect();
+    }
+    let each = jobs.len().div_ceil(threads);
+    let mut rest = jobs.into_iter();
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads)
+            .map(|_| {
+                let part: Vec<Job> = rest.by_ref().take(each).collect();
+                scope.spawn(move || part.into_iter().map(|job| job.run(layout)).collect::<Vec<_>>())
+            })
+            .collect();
+        let joined = parts.into_iter().map(|part| match part.join() {
+            Ok(read) => read,
+            // Contained where a panic of the scan itself is.
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.flatten().collect()
+    })
 }
 
 impl Walk {
@@ -115,8 +221,13 @@ impl Walk {
     fn lane(&mut self, tree: &Tree, lane: Lane, fd: OwnedFd, dir: String) {
         let mut waiting = vec![(fd, dir, 1)];
         while let Some((fd, dir, depth)) = waiting.pop() {
+            if self.jobs.len() >= BATCH || self.job_dirs >= BATCH_DIRS {
+                self.read_batch(&tree.layout);
+            }
+            let fd = Arc::new(fd);
+            self.job_dirs += 1;
             self.scan.dirs.insert(dir.clone());
-            let entries = match Dir::read_from(&fd) {
+            let entries = match Dir::read_from(&*fd) {
                 Ok(entries) => entries,
                 Err(error) => {
                     self.skip(&dir, &error.to_string());
@@ -142,7 +253,7 @@ impl Walk {
                     continue;
                 }
                 let path = format!("{dir}/{name}");
-                let Ok(stat) = statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+                let Ok(stat) = statat(&*fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
                 match FileType::from_raw_mode(stat.st_mode) {
                     FileType::Directory if tree.layout.is_excluded(&path) => {}
                     FileType::Directory => {
@@ -152,7 +263,7 @@ impl Walk {
                         self.descend(&fd, name, path, depth, &mut waiting);
                     }
                     _ if !is_task_name(name) => {}
-                    FileType::RegularFile => self.file(tree, &fd, name, &path, file_stat(&stat)),
+                    FileType::RegularFile => self.file(tree, &fd, name, path, file_stat(&stat)),
                     FileType::Symlink => self.link(tree, &path),
                     _ => self.skip(&path, "it is no regular file"),
                 }
@@ -178,71 +289,50 @@ impl Walk {
         }
     }
 
-    fn file(&mut self, tree: &Tree, dir: &OwnedFd, name: &str, path: &str, stat: FileStat) {
-        let Some(spot) = tree.layout.locate(path) else { return };
+    fn file(&mut self, tree: &Tree, dir: &Arc<OwnedFd>, name: &str, path: String, stat: FileStat) {
+        let Some(spot) = tree.layout.locate(&path) else { return };
         if !spot.lane.on_board() {
             if self.scan.aside.len() < MAX_FILES {
                 self.aside.insert(name.to_owned(), spot.lane);
-                self.scan.aside.push(path.to_owned());
+                self.scan.aside.push(path);
             }
             return;
         }
-        if self.new.len() >= MAX_FILES {
-            self.skip(path, "there are more than 50,000 task files");
+        if self.new.len() + self.jobs.len() >= MAX_FILES {
+            self.skip(&path, "there are more than 50,000 task files");
             return;
         }
-        match self.old.remove(path) {
+        match self.old.remove(&path) {
             Some(known) if known.stat == stat && !known.fresh => {
-                self.new.insert(path.to_owned(), known);
+                self.new.insert(path, known);
             }
-            known => self.read(&spot, path, stat, known, read_file(dir, name)),
+            known => self.jobs.push(Job { dir: Arc::clone(dir), path, seen: stat, known }),
         }
     }
 
-    fn read(
-        &mut self,
-        spot: &Spot<'_>,
-        path: &str,
-        seen: FileStat,
-        known: Option<Cached>,
-        read: Result<(Vec<u8>, FileStat), Errno>,
-    ) {
-        let (raw, stat) = match read {
-            Ok((bytes, stat)) => {
-                self.scan.files_read += 1;
-                let raw = match known {
-                    // The same content: who compares by pointer need not look further.
-                    Some(known)
-                        if known.raw.stat == stat && known.raw.hash == crate::task::body::hash_of(&bytes) =>
-                    {
-                        known.raw
-                    }
-                    _ => Arc::new(raw_task(path, spot, &bytes, stat)),
-                };
-                (raw, stat)
+    /// Reads what waits for it.
+    fn read_batch(&mut self, layout: &Layout) {
+        self.job_dirs = 0;
+        for (path, outcome) in run_all(std::mem::take(&mut self.jobs), layout) {
+            self.settle(path, outcome);
+        }
+    }
+
+    fn settle(&mut self, path: String, outcome: Outcome) {
+        match outcome {
+            Outcome::Is { raw, stat, read } => {
+                self.scan.files_read += usize::from(read);
+                let fresh = self.now_ns - stat.mtime_ns < TICK_NS;
+                self.new.insert(path, Cached { stat, fresh, raw });
             }
-            Err(Errno::NOENT) => return,
-            Err(Errno::AGAIN) => {
-                self.scan.unsettled.push(path.to_owned());
+            Outcome::Gone => {}
+            Outcome::Unsettled(known) => {
+                self.scan.unsettled.push(path.clone());
                 if let Some(known) = known {
-                    self.new.insert(path.to_owned(), Cached { fresh: true, ..known });
+                    self.new.insert(path, Cached { fresh: true, ..known });
                 }
-                return;
             }
-            Err(error) => {
-                let raw = RawTask {
-                    path: path.to_owned(),
-                    lane: spot.lane,
-                    agent_dir: spot.agent_dir.map(str::to_owned),
-                    stat: seen,
-                    hash: [0; 32],
-                    body: Body::not_read(&error.to_string()),
-                };
-                (Arc::new(raw), seen)
-            }
-        };
-        let fresh = self.now_ns - stat.mtime_ns < TICK_NS;
-        self.new.insert(path.to_owned(), Cached { stat, fresh, raw });
+        }
     }
 
     /// A link to a regular file below the root is read; every other one is left out.
@@ -256,7 +346,8 @@ impl Walk {
             Some(Ok(file)) => match read_once(file) {
                 Ok(Some((bytes, stat))) => {
                     let known = self.old.remove(path);
-                    self.read(&spot, path, stat, known, Ok((bytes, stat)));
+                    let outcome = outcome(&spot, path, stat, known, Ok((bytes, stat)));
+                    self.settle(path.to_owned(), outcome);
                 }
                 Ok(None) => self.scan.unsettled.push(path.to_owned()),
                 Err(_) => self.skip(path, "it is a link to something that is no regular file"),

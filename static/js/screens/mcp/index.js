@@ -31,7 +31,7 @@ function focusRow(name) {
 export const screen = {
   name: 'mcp',
   title: 'MCP',
-  key: 'm',
+  key: 'p',
   icon: 'mcp',
   enter(ctx, route) {
     const address = new Address(route);
