@@ -20,8 +20,6 @@ const OUTBOX = 64;
 /** Attempts in a row that fail though the daemon answers, after which the other transport is tried. */
 const REFUSALS = 2;
 const TRIAL_EVERY_MS = 180_000;
-/** A browser opens six connections to one daemon, all tabs together: one that nobody looks at gives its stream back. */
-const REST_AFTER_MS = 60_000;
 
 /**
  * @typedef {'connecting'|'live'|'offline'|'ended'} Phase
@@ -73,8 +71,6 @@ export class Link {
     this.pingTimer = 0;
     this.paceTimer = 0;
     this.trialTimer = 0;
-    this.restTimer = 0;
-    this.resting = false;
     this.bye = { code: 0, reason: '', waitMs: 0 };
     this.greeted = false;
   }
@@ -85,17 +81,14 @@ export class Link {
       if (document.visibilityState === 'visible') this.now();
     };
     window.addEventListener('online', now);
-    document.addEventListener('visibilitychange', () => {
-      now();
-      this.restLater();
-    });
+    document.addEventListener('visibilitychange', now);
     window.addEventListener('pageshow', now);
     this.connect();
   }
 
   /** Skips the wait before the next attempt. */
   now() {
-    if (this.status.phase !== 'offline' || (this.retryTimer === 0 && !this.resting)) return;
+    if (this.status.phase !== 'offline' || this.retryTimer === 0) return;
     this.attempt = 0;
     this.connect();
   }
@@ -106,25 +99,10 @@ export class Link {
     this.on.onStatus(this.status);
   }
 
-  /** Counts from when nobody looks. */
-  restLater() {
-    clearTimeout(this.restTimer);
-    if (document.visibilityState === 'hidden') this.restTimer = window.setTimeout(() => this.rest(), REST_AFTER_MS);
-  }
-
-  /** Lets a stream go while nobody looks; the next look brings it back. */
-  rest() {
-    if (this.wire?.transport !== 'stream' || this.status.phase !== 'live') return;
-    this.abandon();
-    this.resting = true;
-    this.set({ phase: 'offline', retryAtMs: 0 });
-  }
-
   connect() {
     clearTimeout(this.retryTimer);
     this.retryTimer = 0;
     this.greeted = false;
-    this.resting = false;
     this.set({ phase: this.status.lastHeardMs ? 'offline' : 'connecting', retryAtMs: 0 });
     const wire = this.open(this.by);
     this.wire = wire;
@@ -231,7 +209,6 @@ export class Link {
     clearInterval(this.pingTimer);
     this.pingTimer = window.setInterval(() => this.ping(), PING_EVERY_MS);
     this.endTrial();
-    this.restLater();
     this.set({
       phase: 'live', retryAtMs: 0, version: String(message.version ?? ''), transport: this.wire?.transport ?? this.by,
     });

@@ -139,24 +139,6 @@ test('a WebSocket is tried again beside the stream, and taken when it opens', ()
     await transport(page, SOCKET);
   }, { prepare: (_standin, page) => page.clock.install() }));
 
-test('a tab that nobody looks at gives its stream back', () =>
-  visitStream(async (page, standin) => {
-    await transport(page, STREAM);
-    const look = (state) => page.evaluate((to) => {
-      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => to });
-      document.dispatchEvent(new Event('visibilitychange'));
-    }, state);
-    await look('hidden');
-    await page.clock.fastForward(61_000);
-    await page.waitForSelector('.connection.is-offline', { state: 'attached' });
-    const id = begin(standin, 1, ABOUT);
-    await look('visible');
-    await transport(page, STREAM);
-    await row(page, id).waitFor();
-    assert.equal(standin.resumes.at(-1), 'backlog');
-    assert.equal(standin.sockets.size, 1);
-  }, { prepare: (_standin, page) => page.clock.install() }));
-
 test('where WebSockets work, no stream is opened', () =>
   visit('empty', async (page, standin, faults) => {
     await transport(page, SOCKET);
