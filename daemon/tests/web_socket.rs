@@ -2,61 +2,14 @@
 
 mod common;
 
-use common::socket::{Ws, connect, next, send, until};
-use common::{Stage, output, progress, stage};
+use common::page::{Page, last_seq};
+use common::socket::{connect, next, send, until};
+use common::{output, progress, stage};
 use futures_util::SinkExt as _;
-use llmctl_proto::event::Envelope;
-use llmctl_proto::state::{Operation, State};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-
-/// What a page makes of the messages.
-#[derive(Default)]
-struct Page {
-    state: State,
-    cursor: String,
-    seq: u64,
-}
-
-impl Page {
-    fn take(&mut self, message: &Value) {
-        let kind = message["type"].as_str().unwrap_or_default();
-        if kind == "snapshot" {
-            let operations: Vec<Operation> =
-                serde_json::from_value(message["state"]["operations"].clone()).expect("operations");
-            let totals = serde_json::from_value(message["state"]["totals"].clone()).expect("totals");
-            self.state = State::restore(operations, totals);
-            self.seq = message["seq"].as_u64().expect("seq");
-            self.cursor = format!("{}-{}", message["epoch"].as_str().unwrap_or_default(), self.seq);
-        } else if kind.contains('.') {
-            let envelope = Envelope::from_json(&message.to_string()).expect("an envelope");
-            assert!(envelope.cursor.seq > self.seq, "applied twice: {}", envelope.cursor);
-            self.state.apply(&envelope);
-            self.seq = envelope.cursor.seq;
-            self.cursor = envelope.cursor.to_string();
-        }
-    }
-
-    async fn follow(&mut self, ws: &mut Ws, last: u64) {
-        while self.seq < last {
-            let message = next(ws).await.expect("still open");
-            self.take(&message);
-        }
-    }
-
-    async fn assert_equal(&self, stage: &Stage) {
-        let (operations, totals) = stage.hub.list().await.expect("listed");
-        let mine: Vec<Operation> = self.state.newest_first().cloned().collect();
-        assert_eq!(mine, operations);
-        assert_eq!(self.state.totals, totals);
-    }
-}
-
-fn last_seq(stage: &Stage) -> u64 {
-    stage.hub.stats.read().2
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_that_breaks_200_times_ends_in_the_same_state() {

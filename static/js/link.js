@@ -1,6 +1,10 @@
 // @ts-check
-// The WebSocket: connects, resumes by cursor, answers by id, and says what state it is in. It keeps no picture of
-// the operations and never touches the page. Waits between attempts grow from 0.5 s to 15 s with full jitter.
+// The connection: connects, resumes by cursor, answers by id, and says what state it is in. It keeps no picture of
+// the operations and never touches the page. Waits between attempts grow from 0.5 s to 15 s with full jitter. Where a
+// WebSocket cannot be opened twice in a row although the daemon answers, it goes over to server-sent events, and tries
+// a WebSocket beside them every few minutes.
+
+import { SocketWire, StreamWire } from './wire.js';
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
@@ -13,6 +17,9 @@ const MESSAGES_PER_SECOND = 10;
 const MESSAGES_AT_ONCE = 8;
 /** Messages that may wait for their turn; more are refused at once. */
 const OUTBOX = 64;
+/** Attempts in a row that fail though the daemon answers, after which the other transport is tried. */
+const REFUSALS = 2;
+const TRIAL_EVERY_MS = 180_000;
 
 /**
  * @typedef {'connecting'|'live'|'offline'|'ended'} Phase
@@ -21,6 +28,9 @@ const OUTBOX = 64;
  * @property {number} lastHeardMs when the daemon was last heard, by this machine's clock; 0 before
  * @property {number} retryAtMs when the next attempt starts; 0 when none is planned
  * @property {string} version of the daemon
+ * @property {import('./wire.js').Transport} transport of the connection, or of the last one
+ *
+ * @typedef {import('./wire.js').Wire} Wire
  *
  * @typedef {object} Handlers
  * @property {(status: Status) => void} onStatus
@@ -44,10 +54,13 @@ export class Link {
   constructor(url, handlers) {
     this.url = url;
     this.on = handlers;
-    /** @type {WebSocket|null} */ this.socket = null;
+    /** @type {Wire|null} */ this.wire = null;
+    /** @type {Wire|null} a WebSocket that is tried beside the stream */ this.trial = null;
+    /** @type {import('./wire.js').Transport} what the next attempt takes */ this.by = 'socket';
+    this.refusals = 0;
     /** @type {{epoch: string, seq: number}|null} */ this.cursor = null;
     /** @type {Status} */
-    this.status = { phase: 'connecting', lastHeardMs: 0, retryAtMs: 0, version: '' };
+    this.status = { phase: 'connecting', lastHeardMs: 0, retryAtMs: 0, version: '', transport: 'socket' };
     this.attempt = 0;
     this.nextId = 1;
     /** @type {Map<string, {resolve: (r: Reply) => void, timer: number}>} */ this.waiting = new Map();
@@ -57,7 +70,8 @@ export class Link {
     this.openTimer = 0;
     this.pingTimer = 0;
     this.paceTimer = 0;
-    this.byeWaitMs = 0;
+    this.trialTimer = 0;
+    this.bye = { code: 0, reason: '', waitMs: 0 };
     this.greeted = false;
   }
 
@@ -89,25 +103,59 @@ export class Link {
     clearTimeout(this.retryTimer);
     this.retryTimer = 0;
     this.greeted = false;
-    const after = this.cursor ? `?after=${this.cursor.epoch}-${this.cursor.seq}` : '';
     this.set({ phase: this.status.lastHeardMs ? 'offline' : 'connecting', retryAtMs: 0 });
-    const socket = new WebSocket(this.url + after, 'llmctl.v1');
-    this.socket = socket;
-    this.openTimer = window.setTimeout(() => this.drop(socket, 4000), OPEN_WITHIN_MS);
-    socket.onmessage = (event) => {
-      if (this.socket === socket) this.heard(event.data);
-    };
-    socket.onclose = (event) => {
-      if (this.socket === socket) this.closed(event.code, event.reason);
-    };
+    const wire = this.open(this.by);
+    this.wire = wire;
+    this.openTimer = window.setTimeout(() => this.drop(wire, 4000), OPEN_WITHIN_MS);
   }
 
-  /** Closes without waiting for the other side, which may be gone. @param {WebSocket} socket @param {number} code */
-  drop(socket, code) {
-    if (this.socket !== socket) return;
-    socket.onclose = null;
-    socket.close();
+  /** @param {import('./wire.js').Transport} transport @returns {Wire} */
+  open(transport) {
+    const after = this.cursor ? `?after=${this.cursor.epoch}-${this.cursor.seq}` : '';
+    /** @type {import('./wire.js').Ends} */
+    const ends = {
+      onText: (text) => {
+        // The first that a trial hears is its hello.
+        if (wire === this.trial) this.adopt(wire);
+        if (wire === this.wire) this.heard(text);
+      },
+      onClose: (code, reason) => {
+        if (wire === this.trial) this.endTrial();
+        else if (wire === this.wire) this.closed(code, reason);
+      },
+    };
+    /** @type {Wire} */
+    const wire = transport === 'socket' ? new SocketWire(this.url + after, ends) : new StreamWire(after, ends);
+    return wire;
+  }
+
+  /** Closes without waiting for the other side, which may be gone. @param {Wire} wire @param {number} code */
+  drop(wire, code) {
+    if (this.wire !== wire) return;
+    wire.close();
     this.closed(code, '');
+  }
+
+  /** Tries a WebSocket beside the stream, which goes on until the WebSocket has said hello. */
+  tryAgain() {
+    this.trial = this.open('socket');
+    this.trialTimer = window.setTimeout(() => this.endTrial(), OPEN_WITHIN_MS);
+  }
+
+  /** The trial came to nothing; the next one is later. */
+  endTrial() {
+    clearTimeout(this.trialTimer);
+    this.trial?.close();
+    this.trial = null;
+    if (this.wire?.transport === 'stream') this.trialTimer = window.setTimeout(() => this.tryAgain(), TRIAL_EVERY_MS);
+  }
+
+  /** Goes on over the WebSocket. It began at the cursor of a moment ago: what comes twice is known. @param {Wire} trial */
+  adopt(trial) {
+    this.trial = null;
+    this.abandon();
+    this.wire = trial;
+    this.by = 'socket';
   }
 
   /** @param {unknown} data */
@@ -128,7 +176,10 @@ export class Link {
     } else if (type === 'hello') this.hello(message);
     else if (type === 'reply') this.reply(message);
     else if (type === 'resync') this.on.onResync?.(message.missed, message.reason);
-    else if (type === 'bye') this.byeWaitMs = Number(message.retry_after_ms) || 0;
+    else if (type === 'bye') {
+      const { code, reason, retry_after_ms: waitMs } = message;
+      this.bye = { code: Number(code) || 0, reason: String(reason ?? ''), waitMs: Number(waitMs) || 0 };
+    }
   }
 
   /** @param {any} envelope */
@@ -150,18 +201,23 @@ export class Link {
     clearTimeout(this.openTimer);
     this.greeted = true;
     this.attempt = 0;
-    this.byeWaitMs = 0;
+    this.refusals = 0;
+    this.bye = { code: 0, reason: '', waitMs: 0 };
+    this.wire?.greeted(message);
     if (this.cursor && this.cursor.epoch !== message.epoch) this.cursor = null;
     this.allowance = MESSAGES_AT_ONCE;
     clearInterval(this.pingTimer);
     this.pingTimer = window.setInterval(() => this.ping(), PING_EVERY_MS);
-    this.set({ phase: 'live', retryAtMs: 0, version: String(message.version ?? '') });
+    this.endTrial();
+    this.set({
+      phase: 'live', retryAtMs: 0, version: String(message.version ?? ''), transport: this.wire?.transport ?? this.by,
+    });
     this.on.onHello(message);
   }
 
   ping() {
-    if (Date.now() - this.status.lastHeardMs > SILENT_AFTER_MS && this.socket) {
-      this.drop(this.socket, 4000);
+    if (Date.now() - this.status.lastHeardMs > SILENT_AFTER_MS && this.wire) {
+      this.drop(this.wire, 4000);
       return;
     }
     this.send({ type: 'ping', t: Date.now() });
@@ -169,7 +225,21 @@ export class Link {
 
   /** @param {number} code @param {string} reason */
   closed(code, reason) {
-    this.socket = null;
+    this.abandon();
+    // A stream has no close code of its own: its last message says why it ends.
+    const why = this.bye.code || code;
+    if (why === 4001) this.end('none', '');
+    else if (why === 1008) this.end('refused', reason || this.bye.reason || 'The daemon refused this connection');
+    else if (why === 4003 && this.reloadOnce()) return;
+    else this.retry(why);
+  }
+
+  /** Nothing more goes over the present wire, and nothing that was asked is answered. */
+  abandon() {
+    const wire = this.wire;
+    this.wire = null;
+    wire?.close();
+    this.endTrial();
     clearTimeout(this.openTimer);
     clearInterval(this.pingTimer);
     clearTimeout(this.paceTimer);
@@ -180,17 +250,13 @@ export class Link {
       resolve({ ok: false, code: 'link_lost', error: 'The connection to the daemon was lost' });
     }
     this.waiting.clear();
-    if (code === 4001) this.end('none', '');
-    else if (code === 1008) this.end('refused', reason || 'The daemon refused this connection');
-    else if (code === 4003 && this.reloadOnce()) return;
-    else this.retry(code);
   }
 
   /** @param {number} code */
   async retry(code) {
     const ceiling = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempt);
     this.attempt += 1;
-    const least = code === 4008 ? 5_000 : Math.min(this.byeWaitMs, LONGEST_WAIT_MS);
+    const least = code === 4008 ? 5_000 : Math.min(this.bye.waitMs, LONGEST_WAIT_MS);
     const wait = least + Math.random() * ceiling;
     const refused = !this.greeted;
     this.set({ phase: 'offline', retryAtMs: Date.now() + wait });
@@ -198,7 +264,13 @@ export class Link {
     if (!refused) return;
     // The browser does not say why an upgrade failed; a plain request does.
     const why = await this.on.probe();
+    if (this.greeted || this.status.phase === 'ended') return;
     if (why === 'none' || why === 'refused') this.end(why, '');
+    else if (why !== 'ok') this.refusals = 0;
+    else if ((this.refusals += 1) >= REFUSALS) {
+      this.refusals = 0;
+      this.by = this.by === 'socket' ? 'stream' : 'socket';
+    }
   }
 
   /** A page older than the daemon is loaded anew, but never in a circle. */
@@ -217,16 +289,14 @@ export class Link {
   end(why, message) {
     clearTimeout(this.retryTimer);
     this.retryTimer = 0;
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close();
+    this.abandon();
     this.set({ phase: 'ended', retryAtMs: 0 });
     this.on.onEnd(why, message);
   }
 
   /** Whether a message would go out now. */
   get live() {
-    return this.status.phase === 'live' && this.socket?.readyState === WebSocket.OPEN;
+    return this.status.phase === 'live' && this.wire?.open === true;
   }
 
   /**
@@ -244,7 +314,7 @@ export class Link {
   pace() {
     while (this.live && this.allowance > 0 && this.outbox.length > 0) {
       this.allowance -= 1;
-      this.socket?.send(/** @type {string} */ (this.outbox.shift()));
+      this.wire?.send(/** @type {string} */ (this.outbox.shift()));
     }
     if (this.paceTimer === 0 && this.allowance < MESSAGES_AT_ONCE) {
       this.paceTimer = window.setTimeout(() => {

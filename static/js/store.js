@@ -40,7 +40,7 @@ export class Store {
       data: initial(),
       loaded: false,
       session: { kind: 'starting', message: '' },
-      link: { phase: 'connecting', lastHeardMs: 0, retryAtMs: 0, version: '' },
+      link: { phase: 'connecting', lastHeardMs: 0, retryAtMs: 0, version: '', transport: 'socket' },
       clockOffsetMs: 0,
       pending: new Map(),
       asked: new Set(),

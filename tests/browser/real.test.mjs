@@ -2,6 +2,7 @@
 //   LLMCTL_DASHBOARD_URL   the login address (`llmctl dashboard open --print`): http://127.0.0.1:PORT/auth#code=…
 //   LLMCTL_OPERATION_ID    an operation that runs and writes output, and may be stopped
 //   LLMCTL_SILENT          the operation writes nothing more: its output is shown, not awaited (optional)
+//   LLMCTL_NO_WEBSOCKET    none is let through: the page has to go over to server-sent events (optional)
 //   LLMCTL_SCREENSHOT      where the last picture goes (optional)
 
 import assert from 'node:assert/strict';
@@ -10,13 +11,15 @@ import { test } from 'node:test';
 import { launch, open } from './browser.mjs';
 
 const { LLMCTL_DASHBOARD_URL: url, LLMCTL_OPERATION_ID: id, LLMCTL_SILENT: silent, LLMCTL_SCREENSHOT: picture } = process.env;
+const refused = Boolean(process.env.LLMCTL_NO_WEBSOCKET);
 
 test('an operation of a real daemon is watched and stopped', { skip: !url || !id }, async () => {
   const browser = await launch();
   const { page, faults } = await open(browser);
   try {
+    if (refused) await page.routeWebSocket(/\/ws/, (socket) => socket.close());
     await page.goto(url);
-    await page.waitForSelector('.connection.is-live');
+    await page.waitForSelector(`.connection.is-live[title*="${refused ? 'server-sent events' : 'WebSocket'}"]`);
     assert.equal(new URL(page.url()).pathname, '/');
     assert.equal(new URL(page.url()).hash, '', 'the code has left the address');
     const row = page.locator(`[data-operation="${id}"]`);

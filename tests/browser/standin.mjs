@@ -16,6 +16,7 @@ import * as live from './standin/live.mjs';
 import * as tasks from './standin/tasks.mjs';
 import * as cost from './standin/cost.mjs';
 import * as mcp from './standin/mcp.mjs';
+import * as stream from './standin/stream.mjs';
 import * as system from './standin/system.mjs';
 
 /**
@@ -28,6 +29,7 @@ const MORE = [
   cost,
   mcp,
   system,
+  stream,
   // The last: what a screen's own file answers is not asked here.
   live,
 ];
@@ -70,6 +72,7 @@ export class Standin {
     this.sessions = new Set();
     this.requests = [];
     this.accepting = true;
+    this.webSockets = true;
     this.timers = new Set();
     MORE.forEach((more) => more.begin(this));
     this.http = createServer((request, response) => void this.handle(request, response));
@@ -276,7 +279,7 @@ export class Standin {
   // --- WebSocket ---
 
   upgrade(request, socket, head) {
-    if (!this.accepting) return socket.destroy();
+    if (!this.accepting || !this.webSockets) return socket.destroy();
     if (!this.hasSession(request) || request.headers.origin !== this.url) {
       return socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
     }
@@ -296,7 +299,7 @@ export class Standin {
     this.resumes = [...(this.resumes ?? []), backlog ? 'backlog' : 'snapshot'];
     say({
       type: 'hello', v: 1, protocol: 1, version: '0.1.0', epoch: this.epoch, seq: this.seq,
-      server_time: new Date().toISOString(), resume: backlog ? 'backlog' : 'snapshot', limits: {},
+      server_time: new Date().toISOString(), resume: backlog ? 'backlog' : 'snapshot', limits: {}, requests: ws.requests,
     });
     if (backlog) this.ring.filter((f) => f.seq > Number(seq)).forEach((f) => ws.send(f.json));
     else this.snapshot(ws);

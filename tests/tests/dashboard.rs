@@ -23,6 +23,33 @@ fn login(sandbox: &Sandbox) -> String {
     url.trim().to_owned()
 }
 
+#[test]
+fn over_ssh_the_tunnel_and_the_link_are_told_and_no_browser_is_started() {
+    let mut sandbox = Sandbox::new();
+    let url = login(&sandbox);
+    let addr = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
+    let port = addr.rsplit(':').next().expect("a port").to_owned();
+    sandbox.script("xdg-open", "touch \"$HOME/browser-started\"");
+    sandbox.set_env("DISPLAY", ":0");
+    sandbox.set_env("USER", "ann");
+    sandbox.set_env("SSH_CONNECTION", "198.51.100.4 50022 203.0.113.7 2222");
+    let told = sandbox.run(&["dashboard", "open"], SOON).expect_code(0).stdout_text();
+    assert!(
+        told.contains(&format!("\n  ssh -L {port}:127.0.0.1:{port} -p 2222 ann@203.0.113.7\n")),
+        "{told}"
+    );
+    let link = told.lines().last().expect("lines").trim();
+    let code = link.strip_prefix(&format!("http://{addr}/auth#code=")).expect("the link");
+    assert!(code.len() >= 32 && code.bytes().all(|byte| byte.is_ascii_hexdigit()), "{link}");
+    let printed = sandbox.run(&["dashboard", "open", "--print"], SOON).expect_code(0).stdout_text();
+    assert_eq!(printed.lines().count(), 1, "only the address: {printed}");
+    assert!(!sandbox.home().join("browser-started").exists());
+    // The same without the connection starts it.
+    sandbox.set_env("SSH_CONNECTION", "");
+    sandbox.run(&["dashboard", "open"], SOON).expect_code(0);
+    wait_until(SOON, "the browser", || sandbox.home().join("browser-started").exists());
+}
+
 fn operation(sandbox: &Sandbox) -> Value {
     let listed = sandbox.run(&["ps", "--json", "-n", "1"], SOON).expect_code(0).stdout_text();
     let mut listed: Vec<Value> = serde_json::from_str(&listed).expect("JSON");
@@ -38,7 +65,7 @@ fn speaking(sandbox: &Sandbox) -> String {
     })
 }
 
-fn page_stops(url: &str, id: &str, silent: bool) {
+fn page_stops(url: &str, id: &str, more: &[&str]) {
     let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     assert!(
         browser.join("node_modules/playwright-core").is_dir(),
@@ -49,16 +76,14 @@ fn page_stops(url: &str, id: &str, silent: bool) {
         .current_dir(browser)
         .env("LLMCTL_DASHBOARD_URL", url)
         .env("LLMCTL_OPERATION_ID", id);
-    if silent {
-        node.env("LLMCTL_SILENT", "1");
-    }
+    node.envs(more.iter().map(|name| (name, "1")));
     let finished = run::run(node, b"", BROWSER);
     assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout_text(), finished.stderr_text());
     assert!(!finished.stdout_text().contains("skipped 1"), "the page's test did not run");
 }
 
-/// Runs a fake tool, stops it from the page and checks what is left: nothing running, everything kept.
-fn stopped_from_the_page(options: &[&str], silent: bool) {
+/// Runs a fake tool, stops it from the page (`more`: what that is told beside) and checks what is left: nothing running, everything kept.
+fn stopped_from_the_page(options: &[&str], more: &[&str]) {
     let sandbox = Sandbox::new();
     sandbox.fake_tool("claude", options);
     let prompt = sandbox.write("prompt.md", "watch me");
@@ -73,7 +98,7 @@ fn stopped_from_the_page(options: &[&str], silent: bool) {
         "claude-opus-5-5",
     ]);
     let id = speaking(&sandbox);
-    page_stops(&login(&sandbox), &id, silent);
+    page_stops(&login(&sandbox), &id, more);
     let finished = runner.wait(SOON);
     assert_eq!(finished.code, Some(4), "{}", finished.stderr_text());
     let ended = operation(&sandbox);
@@ -90,15 +115,20 @@ fn stopped_from_the_page(options: &[&str], silent: bool) {
 
 #[test]
 fn during_output() {
-    stopped_from_the_page(&["--deltas", "2000", "--delay-ms", "40"], false);
+    stopped_from_the_page(&["--deltas", "2000", "--delay-ms", "40"], &[]);
+}
+
+#[test]
+fn where_no_websocket_is_let_through() {
+    stopped_from_the_page(&["--deltas", "2000", "--delay-ms", "40"], &["LLMCTL_NO_WEBSOCKET"]);
 }
 
 #[test]
 fn during_a_hung_tool_that_ignores_interrupts() {
-    stopped_from_the_page(&["--deltas", "5", "--hang-in-tool", "--ignore-int"], true);
+    stopped_from_the_page(&["--deltas", "5", "--hang-in-tool", "--ignore-int"], &["LLMCTL_SILENT"]);
 }
 
 #[test]
 fn with_a_grandchild_in_a_session_of_its_own() {
-    stopped_from_the_page(&["--deltas", "2000", "--delay-ms", "40", "--grandchild", "setsid"], false);
+    stopped_from_the_page(&["--deltas", "2000", "--delay-ms", "40", "--grandchild", "setsid"], &[]);
 }

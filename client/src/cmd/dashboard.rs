@@ -1,6 +1,7 @@
 //! `llmctl dashboard`: the web gateway, and a browser on it.
 
 use std::io::IsTerminal as _;
+use std::net::IpAddr;
 use std::process::Stdio;
 
 use llmctl_proto::paths::{Paths, replace_file};
@@ -78,6 +79,12 @@ async fn open(paths: &Paths, address: Address, print: bool) -> Outcome {
         return Ok(Exit::Ok);
     }
     println(&format!("the dashboard runs at http://{}", code.http_addr))?;
+    if let Some(remote) = Remote::from_env() {
+        // Whoever reads this sits at another computer, where no browser can be started from here. Also where nothing is
+        // a terminal, as with `ssh HOST llmctl dashboard open`: it is this user who gets the answer.
+        println(&remote.advice(&code.http_addr, &url))?;
+        return Ok(Exit::Ok);
+    }
     if show_in_browser(paths, &url)? {
         println("it opens in your browser; the login is good for 60 s and works once")?;
     } else if std::io::stdout().is_terminal() {
@@ -87,6 +94,57 @@ async fn open(paths: &Paths, address: Address, print: bool) -> Outcome {
         println("no browser was found; `llmctl dashboard open --print` prints an address to open yourself")?;
     }
     Ok(Exit::Ok)
+}
+
+/// The SSH connection this is run over.
+#[derive(Debug, PartialEq, Eq)]
+struct Remote {
+    user: Option<String>,
+    /// Under which address and port the other side has reached this machine; none when that was not told.
+    server: Option<(String, String)>,
+}
+
+impl Remote {
+    fn from_env() -> Option<Self> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        set("SSH_CONNECTION")
+            .map(|connection| Self::parse(&connection, set("USER").or_else(|| set("LOGNAME"))))
+    }
+
+    /// `SSH_CONNECTION` is the client's address and port, then the server's. What is no address is in no command.
+    fn parse(connection: &str, user: Option<String>) -> Self {
+        let fields: Vec<&str> = connection.split_ascii_whitespace().collect();
+        let server = match fields[..] {
+            [_, _, host, port] if host.parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok() => {
+                Some((host.to_owned(), port.to_owned()))
+            }
+            _ => None,
+        };
+        let plain = |user: &String| {
+            !user.starts_with('-') && user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
+        Self { user: user.filter(plain), server }
+    }
+
+    /// The command that makes the dashboard reachable from the other side.
+    fn tunnel(&self, http_addr: &str) -> String {
+        let port = http_addr.rsplit(':').next().unwrap_or_default();
+        let (host, ssh_port) = match &self.server {
+            Some((host, ssh_port)) if ssh_port == "22" => (host.as_str(), String::new()),
+            Some((host, ssh_port)) => (host.as_str(), format!(" -p {ssh_port}")),
+            None => ("HOST", String::new()),
+        };
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        format!("ssh -L {port}:{http_addr}{ssh_port} {user}{host}")
+    }
+
+    fn advice(&self, http_addr: &str, url: &str) -> String {
+        format!(
+            "this is an SSH session; on your own computer run (with the name by which you know this machine, if its \
+             address will not do):\n  {}\nand open there within 60 s; it works once:\n  {url}",
+            self.tunnel(http_addr)
+        )
+    }
 }
 
 /// Opens a private page that leads on, so that the code is in no command line that others can list.
@@ -113,4 +171,28 @@ fn show_in_browser(paths: &Paths, url: &str) -> Result<bool, CliError> {
         .stderr(Stdio::null())
         .spawn();
     Ok(started.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tunnel_leads_back_to_where_one_came_from() {
+        let tunnel = |connection: &str, user: Option<&str>, addr: &str| {
+            Remote::parse(connection, user.map(str::to_owned)).tunnel(addr)
+        };
+        let v4 = "127.0.0.1:8080";
+        assert_eq!(
+            tunnel("198.51.100.4 50022 203.0.113.7 22", Some("ann"), v4),
+            "ssh -L 8080:127.0.0.1:8080 ann@203.0.113.7"
+        );
+        assert_eq!(
+            tunnel("2001:db8::4 50022 2001:db8::7 2222", None, "[::1]:9000"),
+            "ssh -L 9000:[::1]:9000 -p 2222 2001:db8::7"
+        );
+        for odd in ["1", "a b $(reboot) 22", "198.51.100.4 50022 203.0.113.7 22;x", "1 2 3 4 5"] {
+            assert_eq!(tunnel(odd, Some("-oProxyCommand=x"), v4), "ssh -L 8080:127.0.0.1:8080 HOST", "{odd}");
+        }
+    }
 }

@@ -43,10 +43,17 @@ impl Default for Places {
     }
 }
 
-/// A file that is made while it is sent.
+/// A body that is made while it is sent.
 #[derive(Debug)]
 pub(super) struct Written {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
+}
+
+impl Written {
+    /// A body of these pieces; it ends when there is nobody to send more.
+    pub(super) fn new(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+        Self { pieces }
+    }
 }
 
 impl Body for Written {
@@ -80,7 +87,7 @@ pub(super) async fn export(ctx: &Ctx, request: &Request<Incoming>) -> Reply {
     };
     let (tx, pieces) = mpsc::channel(PIECES);
     deps.tracker.spawn(write(source, first, tx, place, deps.shutdown.clone()));
-    let mut reply = reply::written(StatusCode::OK, format.content_type(), Written { pieces });
+    let mut reply = reply::written(StatusCode::OK, format.content_type(), Written::new(pieces));
     let day = UnixMs::now().to_string();
     let name = format!(
         "attachment; filename=\"llmctl-{}-{}.{}\"",

@@ -1,4 +1,4 @@
-//! The gateway: the page, REST and WebSocket on loopback, for one user's browsers and scripts.
+//! The gateway: the page, REST, WebSocket and event stream on loopback, for one user's browsers and scripts.
 //!
 //! One gate is passed before anything is routed (`gate`); sessions are `session`'s; everything else reads the hub,
 //! the store and the operations' files. It can be started and stopped while the daemon runs.
@@ -7,6 +7,7 @@ mod assets;
 mod costs;
 mod events;
 mod export;
+mod feed;
 mod files;
 mod follow;
 mod gate;
@@ -22,6 +23,7 @@ mod routes;
 mod serve;
 mod session;
 mod socket;
+mod stream;
 mod system;
 mod task_edits;
 mod task_runs;
@@ -80,7 +82,7 @@ pub struct WebDeps {
 }
 
 /// How long a browser may take for a message.
-pub const SEND_PATIENCE: Duration = socket::SEND;
+pub const SEND_PATIENCE: Duration = feed::SEND;
 
 /// Why the gateway is not there.
 #[derive(Debug, thiserror::Error)]
@@ -139,15 +141,15 @@ pub struct GatewayFigures {
     pub connections: usize,
     /// Connections there may be.
     pub connections_limit: usize,
-    /// Sockets that are open.
+    /// Sockets and event streams that are open.
     pub sockets: usize,
-    /// Sockets there may be.
+    /// Sockets and event streams there may be, together.
     pub sockets_limit: usize,
-    /// Sockets that were told to start over, since they fell behind.
+    /// Sockets and streams that were told to start over, since they fell behind.
     pub resyncs: u64,
     /// Frames that slow sockets missed.
     pub dropped_frames: u64,
-    /// Sockets that were closed since they did not read.
+    /// Sockets and streams that were closed since they did not read.
     pub shed: u64,
     /// Requests refused at the gate.
     pub refused: u64,
@@ -166,6 +168,7 @@ pub(crate) struct Shared {
     pub(crate) ledger_turns: costs::Turns,
     pub(crate) starts: task_runs::Starts,
     pub(crate) exports: export::Places,
+    pub(crate) streams: stream::Streams,
 }
 
 impl Shared {
@@ -181,7 +184,7 @@ impl Shared {
             connections: self.stats.connections.load(Relaxed),
             connections_limit: serve::MAX_CONNECTIONS,
             sockets: self.stats.sockets.load(Relaxed),
-            sockets_limit: socket::MAX_SOCKETS,
+            sockets_limit: feed::MAX_FEEDS,
             resyncs: self.stats.resyncs.load(Relaxed),
             dropped_frames: self.stats.dropped_frames.load(Relaxed),
             shed: self.stats.shed.load(Relaxed),
@@ -234,6 +237,7 @@ impl Gateway {
             ledger_turns: costs::Turns::default(),
             starts: task_runs::Starts::default(),
             exports: export::Places::default(),
+            streams: stream::Streams::default(),
         };
         Self { shared: Arc::new(shared), running: Arc::default(), changing: Arc::default() }
     }

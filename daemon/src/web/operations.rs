@@ -17,7 +17,7 @@ use super::reply::{self, Reply};
 use super::routes::{limit, not_allowed, percent_decode};
 use super::serve::{Ctx, json_body};
 use super::session::Caller;
-use super::{costs, listing, socket};
+use super::{costs, feed, listing};
 use crate::hub::StopOrder;
 use crate::operations::VerbError;
 use crate::store::EventQuery;
@@ -157,7 +157,7 @@ fn order(body: &Value, caller: Option<&Caller>) -> Result<StopOrder, Box<Reply>>
     Ok(StopOrder {
         by: "user".into(),
         via: caller.map_or("api", Caller::via).to_owned(),
-        reason: field::<String>(body, "reason")?.as_deref().map(socket::reason),
+        reason: field::<String>(body, "reason")?.as_deref().map(feed::reason),
         force: field(body, "force")?.unwrap_or(false),
         grace_ms: millis(body, "grace_ms", MAX_GRACE_MS)?,
     })

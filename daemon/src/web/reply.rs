@@ -70,7 +70,7 @@ pub(super) fn file(status: StatusCode, content_type: &'static str, body: FileBod
     reply
 }
 
-/// A file that is made while it is sent.
+/// A body that is made while it is sent.
 pub(super) fn written(status: StatusCode, content_type: &'static str, body: Written) -> Reply {
     let mut reply = Response::new(Either::Right(Either::Right(body)));
     *reply.status_mut() = status;
@@ -123,6 +123,10 @@ pub(super) fn refused(refusal: Refusal) -> Reply {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
     }
     reply
+}
+
+pub(super) fn too_many_feeds() -> Reply {
+    error(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many dashboards are open.", None)
 }
 
 pub(super) fn verb_error(failed: &VerbError) -> Reply {

@@ -17,7 +17,7 @@ use super::gate::{Refusal, Shown, require_origin};
 use super::reply::{self, Reply};
 use super::serve::{Ctx, json_body};
 use super::session::{Caller, NoCaller, SESSION_LIFE};
-use super::{costs, events, export, history, mcp, models, operations, socket, system, tasks};
+use super::{costs, events, export, feed, history, mcp, models, operations, socket, stream, system, tasks};
 
 /// Answers one request.
 pub(super) async fn handle(ctx: &Ctx, request: Request<Incoming>) -> Reply {
@@ -92,6 +92,11 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
             Some(caller) => socket::upgrade(ctx, request, caller),
             None => reply::refused(NO_SESSION),
         },
+        (["api", "stream"], ..) if method == Method::GET => match caller {
+            Some(caller) => stream::open(ctx, request, caller),
+            None => reply::refused(NO_SESSION),
+        },
+        (["api", "stream", id], _, true) => stream::post(ctx, request, id).await,
         (["api", "events"], true, _) if events::wanted(&request) => events::backwards(ctx, &request).await,
         (["api", "events"], true, _) => history::events(ctx, &request).await,
         (["api", "system"], true, _) => system::system(ctx).await,
@@ -117,8 +122,9 @@ async fn route(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>) ->
             ],
             ..,
         ) => not_allowed("GET, HEAD"),
+        (["api", "stream"], ..) => not_allowed("GET"),
         (["auth"], ..) => not_allowed("GET, HEAD, POST"),
-        (["logout"], ..) => not_allowed("POST"),
+        (["logout"] | ["api", "stream", _], ..) => not_allowed("POST"),
         _ => reply::not_found(),
     }
 }
@@ -271,7 +277,7 @@ pub(super) fn limit(request: &Request<Incoming>, default: usize, most: usize) ->
 async fn snapshot(ctx: &Ctx) -> Reply {
     match ctx.shared.deps.hub.subscribe(None).await {
         Ok(subscription) => {
-            let text = socket::snapshot_text(&subscription);
+            let text = feed::snapshot_text(&subscription);
             reply::bytes(StatusCode::OK, "application/json; charset=utf-8", text)
         }
         Err(error) => reply::stopping(error),
@@ -321,8 +327,8 @@ fn prometheus(ctx: &Ctx) -> Reply {
     let deps = &ctx.shared.deps;
     let (published, duplicates, _) = deps.hub.stats.read();
     let (committed, commits, failures) = deps.store.stats.read();
-    let stats = &ctx.shared.stats;
-    let rows: [(&str, &str, u64); 14] = [
+    let (stats, streams) = (&ctx.shared.stats, ctx.shared.streams.open());
+    let rows: [(&str, &str, u64); 15] = [
         ("llmctl_events_published_total", "counter", published),
         ("llmctl_events_duplicate_total", "counter", duplicates),
         ("llmctl_hub_inbox_depth", "gauge", deps.hub.depth() as u64),
@@ -332,7 +338,9 @@ fn prometheus(ctx: &Ctx) -> Reply {
         ("llmctl_store_commits_total", "counter", commits),
         ("llmctl_store_failed_commits_total", "counter", failures),
         ("llmctl_http_connections", "gauge", stats.connections.load(Ordering::Relaxed) as u64),
-        ("llmctl_websockets", "gauge", stats.sockets.load(Ordering::Relaxed) as u64),
+        // Counted together against their limit; told apart here.
+        ("llmctl_websockets", "gauge", stats.sockets.load(Ordering::Relaxed).saturating_sub(streams) as u64),
+        ("llmctl_event_streams", "gauge", streams as u64),
         ("llmctl_websocket_resyncs_total", "counter", stats.resyncs.load(Ordering::Relaxed)),
         ("llmctl_websocket_dropped_frames_total", "counter", stats.dropped_frames.load(Ordering::Relaxed)),
         ("llmctl_http_refused_total", "counter", stats.refused.load(Ordering::Relaxed)),

@@ -61,6 +61,10 @@ impl Drop for Place {
     }
 }
 
+/// Cancelled when a request's connection is over; to cancel it is to cut the connection, whatever is still to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Cut(pub(super) CancellationToken);
+
 /// What requests of one listener share.
 #[derive(Debug)]
 pub(super) struct Ctx {
@@ -124,10 +128,13 @@ async fn turn_away(mut stream: TcpStream, status: StatusCode, code: &str, text: 
 }
 
 async fn serve(stream: TcpStream, ctx: &Arc<Ctx>) {
+    let cut = CancellationToken::new();
+    let _over = cut.clone().drop_guard();
     let service = {
-        let ctx = Arc::clone(ctx);
-        service_fn(move |request| {
+        let (ctx, cut) = (Arc::clone(ctx), cut.clone());
+        service_fn(move |mut request| {
             let ctx = Arc::clone(&ctx);
+            request.extensions_mut().insert(Cut(cut.clone()));
             async move {
                 Ok::<Reply, std::convert::Infallible>(reply::harden(routes::handle(&ctx, request).await))
             }
@@ -143,6 +150,7 @@ async fn serve(stream: TcpStream, ctx: &Arc<Ctx>) {
     let mut connection = connection;
     let result = tokio::select! {
         result = &mut connection => result,
+        () = cut.cancelled() => return,
         () = ctx.closing.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
             // A peer that says nothing is not waited for.

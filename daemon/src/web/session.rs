@@ -34,7 +34,7 @@ fn hash(text: &str) -> Hash {
 }
 
 /// 32 random bytes as hex.
-fn secret() -> Result<String, &'static str> {
+pub(super) fn secret() -> Result<String, &'static str> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|_| "the system gives no random numbers")?;
     Ok(hex(&bytes))

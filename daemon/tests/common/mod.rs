@@ -3,7 +3,9 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod page;
 pub mod socket;
+pub mod stream;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

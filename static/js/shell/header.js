@@ -56,7 +56,8 @@ export const mark = () => html`<svg class="mark" viewBox="0 0 32 32" aria-hidden
 function connection(store) {
   const { link } = store.model;
   if (link.phase === 'live') {
-    return html`<span class="connection is-live" .title=${`Daemon ${link.version}`}><i class="dot"></i>Live</span>`;
+    const way = link.transport === 'socket' ? 'over a WebSocket' : 'over server-sent events, since no WebSocket can be opened';
+    return html`<span class="connection is-live" .title=${`Daemon ${link.version}, ${way}`}><i class="dot"></i>Live</span>`;
   }
   if (link.lastHeardMs === 0) {
     return html`<span class="connection is-waiting"><i class="dot"></i>Connecting</span>`;

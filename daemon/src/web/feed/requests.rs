@@ -1,4 +1,4 @@
-//! What a browser asks for over its socket, one message at a time.
+//! What a browser asks for, one message at a time.
 
 use std::time::Duration;
 
@@ -6,11 +6,10 @@ use llmctl_proto::event::Stream;
 use llmctl_proto::time::UnixMs;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Message;
 
 use super::super::follow::{Follow, From, Until};
 use super::end::End;
-use super::{MAX_FOLLOWS, MAX_MESSAGES, Socket, Step, text, topics};
+use super::{Carrier, Feed, MAX_FOLLOWS, MAX_MESSAGES, Step, topics};
 use crate::hub::StopOrder;
 
 /// Longest reason of a stop, in characters.
@@ -26,29 +25,9 @@ pub(in super::super) fn reason(text: &str) -> String {
     text.chars().take(REASON).collect()
 }
 
-impl Socket<'_> {
-    pub(super) async fn on_message(&mut self, message: Message) -> Step {
-        self.heard = Instant::now();
-        let body = match message {
-            Message::Text(body) => body,
-            Message::Binary(_) => return Err(End::Policy("text only")),
-            Message::Close(_) => return Err(End::Gone),
-            Message::Ping(_) => {
-                self.count()?;
-                // Answering is the library's work; it goes out with the next flush.
-                return self.flush().await;
-            }
-            Message::Pong(_) | Message::Frame(_) => return Ok(()),
-        };
-        self.count()?;
-        let value: Value = serde_json::from_str(&body).map_err(|_| End::Policy("not JSON"))?;
-        if !value.is_object() {
-            return Err(End::Policy("not a JSON object"));
-        }
-        self.on_request(&value).await
-    }
-
-    fn count(&mut self) -> Step {
+impl<C: Carrier> Feed<'_, C> {
+    /// Counts a message against the limit of a second.
+    pub(in super::super) fn count(&mut self) -> Step {
         if self.second.elapsed() >= Duration::from_secs(1) {
             self.second = Instant::now();
             self.messages = 0;
@@ -60,11 +39,12 @@ impl Socket<'_> {
         Ok(())
     }
 
-    async fn on_request(&mut self, request: &Value) -> Step {
+    /// Does what a message asks for and answers it.
+    pub(in super::super) async fn on_request(&mut self, request: &Value) -> Step {
         let answer = match request["type"].as_str().unwrap_or_default() {
             "ping" => {
                 let pong = json!({"type": "pong", "t": request["t"], "at": UnixMs::now()});
-                return self.send(text(&pong)).await;
+                return self.say(&pong).await;
             }
             "subscribe" => match request["topics"].as_array() {
                 Some(names) => {
@@ -92,7 +72,7 @@ impl Socket<'_> {
                 json!({"type": "reply", "reply_to": reply_to, "ok": false, "code": code, "error": error})
             }
         };
-        self.send(text(&reply)).await
+        self.say(&reply).await
     }
 
     fn unfollow(&mut self, request: &Value) {
@@ -120,7 +100,7 @@ impl Socket<'_> {
             // What is written while this is read comes as frames.
             self.catch_up(at, Until::Recorded(size)).await?;
         }
-        self.flush().await
+        self.carrier.flush().await
     }
 
     async fn begin_follow(&mut self, request: &Value) -> Result<(Follow, bool), Failed> {

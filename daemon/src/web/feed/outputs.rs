@@ -1,19 +1,16 @@
-//! The outputs one socket follows: live pieces where they fit, the file for everything else.
-
-use llmctl_proto::ids::Cursor;
-use tokio::time::Instant;
+//! The outputs one browser follows: live pieces where they fit, the file for everything else.
 
 use super::super::follow::{Step as Move, Until};
-use super::{Socket, Step};
+use super::{Carrier, Feed, Step};
 use crate::hub::Frame;
 
-impl Socket<'_> {
+impl<C: Carrier> Feed<'_, C> {
     pub(super) async fn pass_to_follows(&mut self, frame: &Frame) -> Step {
         let mut at = 0;
         while at < self.follows.len() {
             match self.follows[at].on_frame(frame) {
                 Move::Skip => {}
-                Move::Pass => self.feed(frame.json.clone()).await?,
+                Move::Pass => self.pass(frame).await?,
                 Move::Read(until) => self.catch_up(at, until).await?,
                 Move::Finish => {
                     self.catch_up(at, Until::Ended).await?;
@@ -28,11 +25,11 @@ impl Socket<'_> {
 
     /// Sends what a followed file has, one piece in memory at a time.
     pub(super) async fn catch_up(&mut self, at: usize, until: Until) -> Step {
-        let cursor = Cursor { epoch: self.subscription.cursor.epoch, seq: self.seen };
+        let cursor = self.cursor(self.seen);
         while let Some(json) = self.follows[at].piece(until, &cursor).await {
-            self.feed(json).await?;
+            self.carrier.queue(json, None).await?;
             // Meanwhile nobody asks for its answers or reads them; that it takes the pieces in has to do.
-            self.heard = Instant::now();
+            self.carrier.taken();
         }
         Ok(())
     }
