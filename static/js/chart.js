@@ -14,8 +14,8 @@ const LABEL_PX = 62;
 /** Rows of the table, the newest; it says so when there are more. */
 const TABLE_ROWS = 1_000;
 
-/** Made by vendor/uplot/uPlot.iife.min.js. @type {any} */
-const uPlot = /** @type {any} */ (globalThis).uPlot;
+/** Made by vendor/uplot/uPlot.iife.min.js, which comes when the first chart is wanted. @returns {any} */
+const library = () => /** @type {any} */ (globalThis).uPlot;
 
 /** @param {string} label */
 const named = (label) => clean(label, 80);
@@ -28,7 +28,7 @@ export class LlmChart extends HTMLElement {
     /** What of the data made the plot: another shape needs another plot. */
     this.shape = '';
     this.place = -1;
-    this.asTable = uPlot === undefined;
+    this.asTable = library() === undefined;
     this.frame = 0;
     /** @type {Record<string, string>} */ this.colours = {};
     this.sizes = new ResizeObserver(() => this.later());
@@ -87,7 +87,7 @@ export class LlmChart extends HTMLElement {
     if (!this.now) return;
     render(this.view(this.now), this);
     const box = /** @type {HTMLElement|null} */ (this.querySelector('.chart-plot'));
-    if (!box || uPlot === undefined) return this.drop();
+    if (!box || library() === undefined) return this.drop();
     this.sizes.observe(box);
     const width = Math.floor(box.clientWidth);
     const height = Math.floor(box.clientHeight);
@@ -102,7 +102,7 @@ export class LlmChart extends HTMLElement {
       this.drop();
       this.shape = shape;
       const canvas = /** @type {HTMLElement} */ (box.querySelector('.chart-canvas'));
-      this.plot = new uPlot(this.options(width, height), this.columns(this.now), canvas);
+      this.plot = new (library())(this.options(width, height), this.columns(this.now), canvas);
     }
     this.moveCursor();
   }
@@ -139,7 +139,7 @@ export class LlmChart extends HTMLElement {
     const order = data.series.map((_, i) => (data.stacked ? data.series.length - 1 - i : i));
     const colour = (/** @type {number} */ n) => () => this.colours[this.data.series[n]?.slot ?? 0];
     const ground = () => this.colours.ground;
-    const bars = data.kind === 'bars' ? uPlot.paths.bars({ size: [0.74, 44, 1], align: 0 }) : undefined;
+    const bars = data.kind === 'bars' ? library().paths.bars({ size: [0.74, 44, 1], align: 0 }) : undefined;
     const series = order.map((n) => {
       if (data.kind === 'lines') return { stroke: colour(n), width: 1.75, points: { show: false } };
       return { fill: colour(n), stroke: ground, width: 1, paths: bars, points: { show: false } };
@@ -224,7 +224,7 @@ export class LlmChart extends HTMLElement {
     return html`<figure class="chart" aria-label=${data.title}>
       <div class="chart-head">
         <figcaption class="chart-title">${data.title} <span class="chart-unit">${data.unit} by ${data.xName.toLowerCase()}</span></figcaption>
-        ${empty || uPlot === undefined
+        ${empty || library() === undefined
           ? nothing
           : html`<button class="button quiet chart-switch" aria-pressed=${this.asTable ? 'true' : 'false'} @click=${() => this.turn()}>
               ${icon('table')}${this.asTable ? 'Show chart' : 'Show table'}

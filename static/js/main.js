@@ -33,6 +33,8 @@ const confirm = new Confirm(schedule);
 const keys = new Keys();
 const overview = new Overview(schedule);
 const router = new Router(onRoute);
+/** Where one is, and its content once that is there. */
+let head = screens[0];
 /** @type {import('./screen.js').Screen|null} */
 let shown = null;
 /** Operations that have failed since somebody looked. */
@@ -98,7 +100,7 @@ const palette = new Palette(ctx, () => shown, () => [
   { label: 'Change the colour scheme', hint: '', run: () => nextTheme(ctx) },
   { label: 'Stop all operations', hint: '', run: () => void ctx.verbs.stopAll() },
 ]);
-const shortcuts = new Shortcuts(schedule, () => shown);
+const shortcuts = new Shortcuts(schedule, () => head);
 
 /** @param {any} hello */
 function onHello(hello) {
@@ -109,31 +111,47 @@ function onHello(hello) {
     clockOffsetMs: Number.isNaN(there) ? 0 : there - Date.now(),
   });
   overview.refresh();
-  shown?.hello();
+  if (shown !== null) shown.hello();
+  else void fetchScreen(head);
 }
 
 /** @param {import('./screen.js').Route} route */
 function onRoute(route) {
   const next = screenOf(route);
-  if (next !== shown) {
+  if (next !== head) {
     shown?.leave();
+    shown = null;
     // What had the focus goes with the screen it was on.
-    if (shown !== null) ctx.announce(next.title);
+    ctx.announce(next.title);
   }
-  shown = next;
-  next.enter(ctx, route);
+  head = next;
+  shown = next.body.value;
+  if (shown !== null) shown.enter(ctx, route);
+  else void fetchScreen(next);
   schedule();
+}
+
+/** @param {import('./screen.js').Head} wanted */
+async function fetchScreen(wanted) {
+  try {
+    await wanted.body.load();
+  } catch {
+    // Without a connection it is asked for again when there is one.
+    if (head === wanted) store.notify(`${wanted.title} could not be fetched from the daemon`);
+    return;
+  }
+  if (head === wanted && shown === null) onRoute(router.route);
 }
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (confirm.open || palette.open || shortcuts.open || event.defaultPrevented || shown === null) return;
+  if (confirm.open || palette.open || shortcuts.open || event.defaultPrevented) return;
   if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'k') {
     event.preventDefault();
     if (document.querySelector('dialog[open]') === null) palette.show();
     return;
   }
-  const own = shown.keys ?? [];
+  const own = shown?.keys ?? [];
   const typing = isTyping(event.target);
   const meant = keys.press(
     { key: event.key, chord: event.ctrlKey || event.metaKey || event.altKey, typing, at: event.timeStamp },
@@ -163,7 +181,7 @@ function leaveField(target) {
 function showTab() {
   const { data, link: status } = store.model;
   const tab = { running: sums(data).running, failed, live: status.phase === 'live' || status.lastHeardMs === 0 };
-  const title = tabTitle(tab, shown === null || shown === screens[0] ? '' : shown.title);
+  const title = tabTitle(tab, head === screens[0] ? '' : head.title);
   if (document.title !== title) document.title = title;
   drawIcon(tab);
 }
@@ -173,7 +191,7 @@ function draw(_current) {
   const kept = rememberFocus();
   showTab();
   const dialogs = [confirm.view(), palette.view(), shortcuts.view()];
-  render(frameView(ctx, shown ?? screens[0], dialogs, { palette: () => palette.show(), notifier }), root);
+  render(frameView(ctx, head, shown, dialogs, { palette: () => palette.show(), notifier }), root);
   restoreFocus(kept);
 }
 

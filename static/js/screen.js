@@ -32,12 +32,16 @@
  * @typedef {{key: string, label: string, run: (ctx: Ctx) => void}} Key `key` as `KeyboardEvent.key` has it
  * @typedef {{label: string, run: (ctx: Ctx) => void, hint?: string}} Command
  *
- * @typedef {object} Screen
+ * @typedef {object} Head What is known of a screen before it is fetched.
  * @property {string} name address `#/name`
  * @property {string} title
  * @property {string} key `g` and then this goes there
  * @property {string} icon a name of `icons.js`
  * @property {string[]} [also] further first parts of addresses that belong to it
+ * @property {(ctx: Ctx) => Badge|null} [badge] shown beside its title, whatever screen is shown; from what is known
+ * @property {import('./lazy.js').Lazy<Screen>} body
+ *
+ * @typedef {object} Screen
  * @property {(ctx: Ctx, route: Route) => void} enter shown, or its address changed: called again
  * @property {() => void} leave hidden: drops timers and big data
  * @property {(envelope: any) => void} event each event of the stream while it is shown
@@ -45,7 +49,6 @@
  * @property {(ctx: Ctx, route: Route) => unknown} view template of the content of `main`; pure
  * @property {Key[]} [keys]
  * @property {(ctx: Ctx) => Command[]} [commands] further entries of the command palette
- * @property {(ctx: Ctx) => Badge|null} [badge] shown beside its title, whatever screen is shown; from what is known
  */
 
 export {};

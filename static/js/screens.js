@@ -1,25 +1,63 @@
 // @ts-check
-// The screens, in the order of the navigation. Each has a directory of its own.
+// The screens, in the order of the navigation: what is known of each before it is fetched. Each has a directory of its
+// own, which is fetched when it is first gone to.
 
+import { whole } from './format.js';
+import { Lazy, uplot } from './lazy.js';
 import { screen as live } from './screens/live/index.js';
-import { screen as history } from './screens/history/index.js';
-import { screen as tasks } from './screens/tasks/index.js';
-import { screen as cost } from './screens/cost/index.js';
-import { screen as models } from './screens/models/index.js';
-import { screen as mcp } from './screens/mcp/index.js';
-import { screen as activity } from './screens/activity/index.js';
-import { screen as system } from './screens/system/index.js';
+import { sums } from './sums.js';
 
-/** @type {readonly import('./screen.js').Screen[]} */
+/** @typedef {import('./screen.js').Head} Head */
+
+/** @param {() => Promise<{screen: import('./screen.js').Screen}>} fetch @param {Lazy<void>} [library] that it draws with */
+const own = (fetch, library) => new Lazy(async () => (await Promise.all([fetch(), library?.load()]))[0].screen);
+
+/** What is shown first is there at once. */
+const there = new Lazy(async () => live);
+there.value = live;
+
+/** @type {readonly Head[]} */
 export const screens = [
-  live,
-  history,
-  tasks,
-  cost,
-  models,
-  mcp,
-  activity,
-  system,
+  {
+    name: 'live',
+    title: 'Live',
+    key: 'l',
+    icon: 'live',
+    also: ['', 'operations'],
+    body: there,
+    badge({ store }) {
+      const { running } = sums(store.model.data);
+      return running === 0 ? null : { text: whole(running), tone: 'blue', label: `${whole(running)} running` };
+    },
+  },
+  { name: 'history', title: 'History', key: 'h', icon: 'history', body: own(() => import('./screens/history/index.js')) },
+  {
+    name: 'tasks',
+    title: 'Tasks',
+    key: 't',
+    icon: 'tasks',
+    body: own(() => import('./screens/tasks/index.js')),
+    badge({ overview }) {
+      const { error = 0, invalid = 0 } = overview.tasks ?? {};
+      const wrong = error + invalid;
+      return wrong === 0 ? null : { text: whole(wrong), tone: 'amber', label: `${whole(error)} failed, ${whole(invalid)} cannot be read` };
+    },
+  },
+  { name: 'cost', title: 'Cost', key: 'c', icon: 'cost', body: own(() => import('./screens/cost/index.js'), uplot) },
+  { name: 'models', title: 'Models', key: 'm', icon: 'models', body: own(() => import('./screens/models/index.js'), uplot) },
+  {
+    name: 'mcp',
+    title: 'MCP',
+    key: 'p',
+    icon: 'mcp',
+    body: own(() => import('./screens/mcp/index.js')),
+    badge({ overview }) {
+      const { troubled = 0, count = 0 } = overview.servers ?? {};
+      return troubled === 0 ? null : { text: whole(troubled), tone: 'red', label: `${whole(troubled)} of ${whole(count)} need attention` };
+    },
+  },
+  { name: 'activity', title: 'Activity', key: 'a', icon: 'activity', body: own(() => import('./screens/activity/index.js')) },
+  { name: 'system', title: 'System', key: 's', icon: 'system', body: own(() => import('./screens/system/index.js')) },
 ];
 
 /** The screen of an address; the first when nobody knows it. @param {import('./screen.js').Route} route */

@@ -166,6 +166,21 @@ test('the source contains nothing the policy or the rules forbid', () => {
   }
 });
 
+test('what the first drawing needs is named in the page, and nothing more', () => {
+  const needed = new Set();
+  const visit = (file) => {
+    if (needed.has(file)) return;
+    needed.add(file);
+    const text = readFileSync(join(STATIC, file), 'utf8');
+    for (const [, named] of text.matchAll(/^\s*(?:import|export)\s[^;]*?from\s*['"]([^'"]+)['"]/gm)) visit(join(file, '..', named));
+  };
+  visit('js/main.js');
+  needed.delete('js/main.js');
+  const named = [...readFileSync(join(STATIC, 'index.html'), 'utf8').matchAll(/rel="modulepreload" href="\/static\/([^"]+)"/g)].map(([, file]) => file);
+  assert.deepEqual(named, [...needed].sort());
+  assert.ok(!named.some((file) => /screens\/(?!live)|pane\//.test(file)), 'the first drawing waits for another screen');
+});
+
 test('vendored files are those that were recorded', () => {
   const readme = readFileSync(join(STATIC, 'vendor/README.md'), 'utf8');
   const rows = [...readme.matchAll(/\| `([^`]+)` \| `([0-9a-f]{64})` \|/g)];

@@ -2,14 +2,23 @@
 //!
 //! `LLMCTL_STATIC_DIR` replaces the table by a directory for work on the page: then names are checked part by
 //! part and no link is followed.
+//!
+//! Who takes gzip gets gzip, made once for each file that is compiled in.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY,
+};
 use http::{HeaderMap, StatusCode};
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
@@ -29,6 +38,8 @@ struct Embedded;
 pub(crate) struct Assets {
     /// Instead of those compiled in.
     dir: Option<PathBuf>,
+    /// Compressed files by the hash of what they hold; not more than files are compiled in.
+    packed: Mutex<HashMap<[u8; 32], Bytes>>,
 }
 
 struct Asset {
@@ -43,28 +54,44 @@ impl Assets {
         if let Some(dir) = &dir {
             tracing::warn!(path = %dir.display(), "the page is served from a directory (LLMCTL_STATIC_DIR)");
         }
-        Self { dir }
+        Self { dir, packed: Mutex::default() }
     }
 
     /// A file of the page, or 304 when the browser has it.
     pub(super) async fn serve(&self, path: &str, headers: &HeaderMap) -> Reply {
         let Some(asset) = self.find(path).await else { return reply::not_found() };
-        let etag = etag(&asset.sha256);
+        let packed = takes_gzip(headers);
+        let etag = etag(&asset.sha256, packed);
         let mut reply = if is_known(headers, &etag) {
             reply::empty(StatusCode::NOT_MODIFIED)
         } else {
-            let bytes = match asset.bytes {
-                Cow::Borrowed(bytes) => bytes::Bytes::from_static(bytes),
-                Cow::Owned(bytes) => bytes.into(),
-            };
+            let bytes = if packed { self.packed(asset) } else { asset.into_bytes() };
             reply::bytes(StatusCode::OK, content_type(path), bytes)
         };
         let headers = reply.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        if packed {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         if let Ok(etag) = HeaderValue::from_str(&etag) {
             headers.insert(ETAG, etag);
         }
         reply
+    }
+
+    /// The compressed form. The largest file takes two milliseconds, once.
+    fn packed(&self, asset: Asset) -> Bytes {
+        let kept = || self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = kept().get(&asset.sha256) {
+            return bytes.clone();
+        }
+        let bytes = gzip(&asset.bytes);
+        // Files of a directory change, and a debug build reads them from one.
+        if matches!(asset.bytes, Cow::Borrowed(_)) {
+            kept().insert(asset.sha256, bytes.clone());
+        }
+        bytes
     }
 
     async fn find(&self, path: &str) -> Option<Asset> {
@@ -85,13 +112,40 @@ impl Assets {
     }
 }
 
-fn etag(sha256: &[u8; 32]) -> String {
+impl Asset {
+    fn into_bytes(self) -> Bytes {
+        match self.bytes {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => bytes.into(),
+        }
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::best());
+    // Writing to memory cannot fail.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default().into()
+}
+
+/// Whether gzip is among the encodings that are taken, and not with the weight zero.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.trim().parse() == Ok(0.0_f32));
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+/// Each encoding is a version of its own.
+fn etag(sha256: &[u8; 32], packed: bool) -> String {
     let hex = sha256[..16].iter().fold(String::with_capacity(34), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     });
-    format!("\"{hex}\"")
+    format!("\"{hex}{}\"", if packed { "-gz" } else { "" })
 }
 
 /// Whether a browser already has this version: one of a list, marked weak or not.
@@ -139,6 +193,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_takes_gzip_gets_the_same_file_smaller() {
+        use http_body_util::BodyExt as _;
+        let assets = Assets::default();
+        let ask = async |accepted: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, accepted.parse().expect("header"));
+            let reply = assets.serve("js/main.js", &headers).await;
+            let packed = reply.headers().get(CONTENT_ENCODING).is_some_and(|value| value == "gzip");
+            let etag = reply.headers()[ETAG].to_str().expect("text").to_owned();
+            assert_eq!(reply.headers()[VARY], "accept-encoding");
+            (packed, etag, reply.into_body().collect().await.expect("body").to_bytes())
+        };
+        let (packed, plain_tag, plain) = ask("br, gzip;q=0").await;
+        assert!(!packed);
+        for accepted in ["gzip, deflate, br, zstd", "br;q=1.0, GZIP;q=0.8"] {
+            let (packed, tag, small) = ask(accepted).await;
+            assert!(
+                packed && tag != plain_tag && small.len() * 2 < plain.len(),
+                "{accepted}: {}",
+                small.len()
+            );
+            let mut text = Vec::new();
+            flate2::read::GzDecoder::new(&small[..]).read_to_end(&mut text).expect("gzip");
+            assert_eq!(text, plain);
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, accepted.parse().expect("header"));
+            headers.insert(IF_NONE_MATCH, tag.parse().expect("header"));
+            assert_eq!(assets.serve("js/main.js", &headers).await.status(), StatusCode::NOT_MODIFIED);
+        }
+    }
+
+    #[tokio::test]
     async fn a_directory_serves_what_is_in_it_and_nothing_else() {
         let root = tempfile::tempdir().expect("tempdir");
         let dir = root.path().join("static");
@@ -147,7 +233,7 @@ mod tests {
         std::fs::write(root.path().join("secret"), "x").expect("written");
         std::os::unix::fs::symlink(root.path().join("secret"), dir.join("link.js")).expect("linked");
         std::os::unix::fs::symlink(root.path(), dir.join("up")).expect("linked");
-        let assets = Assets { dir: Some(dir) };
+        let assets = Assets { dir: Some(dir), ..Assets::default() };
         let status = async |path: &str| assets.serve(path, &HeaderMap::new()).await.status().as_u16();
         assert_eq!(status("js/main.js").await, 200);
         for bad in [

@@ -9,19 +9,19 @@ import { navView } from './nav.js';
 
 /** @typedef {import('../store.js').Store} Store */
 /** @typedef {import('../screen.js').Ctx} Ctx */
-/** @typedef {import('../screen.js').Screen} Screen */
+/** @typedef {import('../screen.js').Head} Head */
 
-/** @param {Ctx} ctx @param {Screen} screen @param {unknown} dialogs @param {import('./header.js').Tools} tools */
-export function frameView(ctx, screen, dialogs, tools) {
+/** @param {Ctx} ctx @param {Head} head @param {import('../screen.js').Screen|null} body null while it is on its way @param {unknown} dialogs @param {import('./header.js').Tools} tools */
+export function frameView(ctx, head, body, dialogs, tools) {
   const { model } = ctx.store;
   if (model.session.kind === 'none' || model.session.kind === 'refused') return messageView(model.session);
   if (model.session.kind === 'starting' && model.link.phase === 'connecting') return html`<main class="message" aria-busy="true"></main>`;
   const stale = model.link.phase !== 'live' && model.link.lastHeardMs > 0;
   return html`<div class="page ${stale ? 'is-stale' : ''}">
     <a class="skip" href="#main" @click=${skip}>Skip to the content</a>
-    ${navView(ctx, screen)}
-    ${headerView(ctx, screen, tools)}
-    <main class="main" id="main" tabindex="-1">${screen.view(ctx, ctx.route())}</main>
+    ${navView(ctx, head)}
+    ${headerView(ctx, head, tools)}
+    <main class="main" id="main" tabindex="-1" aria-busy=${body === null ? 'true' : 'false'}>${body === null ? nothing : body.view(ctx, ctx.route())}</main>
     ${notices(ctx.store)} ${dialogs}
   </div>`;
 }

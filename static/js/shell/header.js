@@ -9,7 +9,7 @@ import { chooseTheme, theme } from './theme.js';
 
 /** @typedef {{palette: () => void, notifier: import('./notifier.js').Notifier}} Tools */
 
-/** @param {import('../screen.js').Ctx} ctx @param {import('../screen.js').Screen} screen @param {Tools} tools */
+/** @param {import('../screen.js').Ctx} ctx @param {import('../screen.js').Head} screen @param {Tools} tools */
 export function headerView(ctx, screen, tools) {
   const { notifier } = tools;
   const sum = sums(ctx.store.model.data);

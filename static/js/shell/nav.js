@@ -7,15 +7,15 @@ import { screens } from '../screens.js';
 import { mark } from './header.js';
 
 /** @typedef {import('../screen.js').Ctx} Ctx */
-/** @typedef {import('../screen.js').Screen} Screen */
+/** @typedef {import('../screen.js').Head} Head */
 
 /** Screens that have a place in the bar of a phone. */
 const IN_BAR = 4;
 
-/** @param {Screen} screen */
+/** @param {Head} screen */
 export const hrefOf = (screen) => (screen === screens[0] ? '#/' : `#/${screen.name}`);
 
-/** @param {Ctx} ctx @param {Screen} shown */
+/** @param {Ctx} ctx @param {Head} shown */
 export function navView(ctx, shown) {
   const more = screens.length > IN_BAR + 1;
   const hidden = screens.slice(IN_BAR).includes(shown);
@@ -42,7 +42,7 @@ function close(event) {
   if (event.currentTarget instanceof HTMLElement) event.currentTarget.hidePopover();
 }
 
-/** @param {Ctx} ctx @param {Screen} screen @param {Screen} shown */
+/** @param {Ctx} ctx @param {Head} screen @param {Head} shown */
 function item(ctx, screen, shown) {
   const badge = screen.badge?.(ctx) ?? null;
   const here = screen === shown;

@@ -14,7 +14,7 @@ const PAGE = [
 ];
 
 export class Shortcuts {
-  /** @param {() => void} schedule @param {() => import('../screen.js').Screen|null} screen */
+  /** @param {() => void} schedule @param {() => import('../screen.js').Head} screen */
   constructor(schedule, screen) {
     this.schedule = schedule;
     this.screen = screen;
@@ -30,12 +30,13 @@ export class Shortcuts {
 
   view() {
     const screen = this.screen();
+    const keys = screen.body.value?.keys;
     return html`<dialog class="dialog shortcuts" aria-labelledby="shortcuts-title" @close=${() => this.set(false)} ${ref((/** @type {any} */ element) => showDialog(element, this.open))}>
       ${this.open
         ? html`<h2 id="shortcuts-title">Shortcuts</h2>
             <div class="shortcut-columns">
               ${list('Everywhere', PAGE)} ${list('Go to', screens.map((one) => [`g ${one.key}`, one.title]))}
-              ${screen?.keys ? list(screen.title, screen.keys.filter((key) => key.key !== 'Escape').map((key) => [key.key, key.label])) : nothing}
+              ${keys ? list(screen.title, keys.filter((key) => key.key !== 'Escape').map((key) => [key.key, key.label])) : nothing}
             </div>
             <div class="dialog-buttons"><button class="button" type="button" autofocus @click=${() => this.set(false)}>Close</button></div>`
         : nothing}

@@ -143,10 +143,6 @@ function measure(element, ctx) {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'activity',
-  title: 'Activity',
-  key: 'a',
-  icon: 'activity',
   enter: (ctx, route) => enter(ctx, new Address(route)),
   leave() {
     place.top = 0;

@@ -144,7 +144,6 @@ function event({ type, data }) {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'cost', title: 'Cost', key: 'c', icon: 'cost',
   enter(given, route) {
     ctx = given;
     const next = asked(route.query);

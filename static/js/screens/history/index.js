@@ -22,10 +22,6 @@ function step(ctx, by) {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'history',
-  title: 'History',
-  key: 'h',
-  icon: 'history',
   enter(ctx, route) {
     const address = new Address(route);
     const before = pane.id;

@@ -3,13 +3,31 @@
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { restoreFocus } from '../../a11y.js';
-import { whole } from '../../format.js';
-import { detailView } from '../../pane/detail.js';
-import { pane } from '../../pane/pane.js';
-import { sums } from '../../sums.js';
+import { Lazy } from '../../lazy.js';
 import { Address } from './address.js';
 import { listView } from './list.js';
 import { stripView } from './strip.js';
+
+/** What shows one operation; the list does not wait for it. */
+const detail = new Lazy(async () => {
+  const [{ pane }, { detailView }] = await Promise.all([import('../../pane/pane.js'), import('../../pane/detail.js')]);
+  return { pane, detailView };
+});
+/** While the screen is shown. @type {import('../../screen.js').Ctx|null} */
+let here = null;
+
+/** @param {import('../../screen.js').Ctx} ctx */
+async function fetchDetail(ctx) {
+  try {
+    await detail.load();
+  } catch {
+    if (here !== null) ctx.notify('The operation could not be fetched from the daemon');
+    return;
+  }
+  if (here === null) return;
+  screen.enter(ctx, ctx.route());
+  ctx.schedule();
+}
 
 /** Gives the row that was left the focus back. @param {string} id */
 function focusRow(id) {
@@ -20,28 +38,35 @@ function focusRow(id) {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'live',
-  title: 'Live',
-  key: 'l',
-  icon: 'live',
-  also: ['', 'operations'],
   enter(ctx, route) {
+    here = ctx;
     const address = new Address(route);
+    const pane = detail.value?.pane;
+    if (!pane) {
+      if (address.selected !== null) void fetchDetail(ctx);
+      return;
+    }
     const before = pane.id;
     pane.show(ctx, address.selected, address, address.place());
     if (before !== null && address.selected === null) {
       requestAnimationFrame(() => requestAnimationFrame(() => focusRow(before)));
     }
   },
-  leave: () => pane.hide(),
-  event: (envelope) => pane.event(envelope),
-  hello: () => pane.hello(),
+  leave() {
+    here = null;
+    detail.value?.pane.hide();
+  },
+  event: (envelope) => detail.value?.pane.event(envelope),
+  hello() {
+    if (detail.value !== null) detail.value.pane.hello();
+    else if (here !== null) screen.enter(here, here.route());
+  },
   view(ctx, route) {
     const address = new Address(route);
     const { selected, full } = address;
     return html`<div class="live ${selected === null ? '' : full ? 'is-full' : 'has-detail'}">
       ${full ? nothing : html`<div class="live-list">${stripView(ctx)} ${listView(ctx, address)}</div>`}
-      ${selected === null ? nothing : detailView(ctx, pane)}
+      ${selected === null ? nothing : (detail.value?.detailView(ctx, detail.value.pane) ?? html`<aside class="detail" aria-busy="true"></aside>`)}
     </div>`;
   },
   keys: [
@@ -51,13 +76,10 @@ export const screen = {
       key: 'Escape',
       label: 'Close the operation',
       run: (ctx) => {
-        if (pane.id !== null) ctx.navigate(pane.place.closeHref.slice(1));
+        const pane = detail.value?.pane;
+        if (pane && pane.id !== null) ctx.navigate(pane.place.closeHref.slice(1));
       },
     },
   ],
   commands: (ctx) => [{ label: 'Stop all operations', run: () => void ctx.verbs.stopAll() }],
-  badge(ctx) {
-    const { running } = sums(ctx.store.model.data);
-    return running === 0 ? null : { text: whole(running), tone: 'blue', label: `${whole(running)} running` };
-  },
 };

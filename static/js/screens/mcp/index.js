@@ -6,7 +6,7 @@ import { clean } from '../../format.js';
 import { Address } from './address.js';
 import { detailView } from './detail.js';
 import { act, again, enter, event, follow, leave, model } from './model.js';
-import { ACTIONS, actionsOf, isOpen, needsAttention } from './states.js';
+import { ACTIONS, actionsOf } from './states.js';
 import { tableView } from './table.js';
 
 /** @typedef {import('../../screen.js').Ctx} Ctx */
@@ -29,10 +29,6 @@ function focusRow(name) {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'mcp',
-  title: 'MCP',
-  key: 'p',
-  icon: 'mcp',
   enter(ctx, route) {
     const address = new Address(route);
     const before = model.name;
@@ -70,11 +66,4 @@ export const screen = {
         run: () => void act(server.name, verb),
       })),
     ]),
-  badge() {
-    // Known only while the servers are; what was known before is not told as if it were so now.
-    const wrong = [...model.servers.values()].filter((server) => needsAttention(server.state)).length;
-    if (model.list.status !== 'ready' || wrong === 0) return null;
-    const open = [...model.servers.values()].filter((server) => isOpen(server.state)).length;
-    return { text: String(wrong), tone: 'red', label: `${wrong} need attention, ${open} run` };
-  },
 };

@@ -62,7 +62,6 @@ const actions = {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'models', title: 'Models', key: 'm', icon: 'models',
   enter(given, route) {
     ctx = given;
     model.asked = asked(route.query);

@@ -161,10 +161,6 @@ function configView(text, defaults, given, route) {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'system',
-  title: 'System',
-  key: 's',
-  icon: 'system',
   enter(given) {
     const first = ctx === null;
     ctx = given;

@@ -97,10 +97,6 @@ function toolbar(ctx, address) {
 
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
-  name: 'tasks',
-  title: 'Tasks',
-  key: 't',
-  icon: 'tasks',
   enter(ctx, route) {
     const address = new Address(route);
     const before = model.open;
@@ -162,10 +158,5 @@ export const screen = {
       ...own,
       ...[...model.board.cards.values()].slice(0, 2_000).map((one) => ({ label: `Open task ${clean(one.title, 80)}`, run: () => ctx.navigate(path(['tasks', one.id], { project: one.project })) })),
     ];
-  },
-  badge() {
-    const wrong = model.board.invalid.size + [...model.board.cards.values()].filter((card) => card.stalled || card.state === 'error').length;
-    if (model.list.status !== 'ready' || wrong === 0) return null;
-    return { text: String(wrong), tone: 'amber', label: `${wrong} need attention` };
   },
 };
