@@ -29,20 +29,30 @@ export function announce(before, after) {
       : `${changed.length} operations changed their state`;
 }
 
-/** Which control of which row has the focus. */
+/** A focus whose row is not drawn at present. @type {{id: string, control: string}|null} */
+let lost = null;
+
+/** What had the focus is on a screen that is left. */
+export const forgetFocus = () => {
+  lost = null;
+};
+
+/** Which control of which row has the focus, or had it when its row was last drawn. */
 export function rememberFocus() {
   const active = document.activeElement;
-  const row = active?.closest('[data-operation]');
+  if (active === null || active === document.body) return lost;
+  const row = active.closest('[data-operation]');
   if (!(active instanceof HTMLElement) || !(row instanceof HTMLElement)) return null;
   return { id: row.dataset.operation ?? '', control: active.dataset.control ?? '' };
 }
 
 /**
- * A row that moves from the active to the ended ones loses the focus; this gives it back.
+ * A row loses the focus that moves from the active to the ended ones, or goes out of sight; this gives it back.
  * @param {ReturnType<typeof rememberFocus>} kept
  */
 export function restoreFocus(kept) {
   const active = document.activeElement;
+  lost = null;
   if (!kept || (active && active !== document.body)) return;
   const row = [...document.querySelectorAll('[data-operation]')].find(
     (element) => element instanceof HTMLElement && element.dataset.operation === kept.id,
@@ -51,6 +61,7 @@ export function restoreFocus(kept) {
   const same = controls.find((c) => c instanceof HTMLElement && c.dataset.control === kept.control);
   const target = same ?? controls[0];
   if (target instanceof HTMLElement) target.focus({ preventScroll: true });
+  else lost = kept;
 }
 
 /** Moves between rows. @param {KeyboardEvent} event */

@@ -2,7 +2,7 @@
 // Wires the page: session, connection, address, keyboard, screens. Nothing is computed here that a test would want.
 
 import { render } from '../vendor/lit-html/lit-html.js';
-import { announce, rememberFocus, restoreFocus } from './a11y.js';
+import { announce, forgetFocus, rememberFocus, restoreFocus } from './a11y.js';
 import * as api from './api.js';
 import { Keys, isTyping } from './keys.js';
 import { Link } from './link.js';
@@ -121,6 +121,7 @@ function onRoute(route) {
   if (next !== head) {
     shown?.leave();
     shown = null;
+    forgetFocus();
     // What had the focus goes with the screen it was on.
     ctx.announce(next.title);
   }

@@ -381,13 +381,57 @@ test('no width makes the page scroll sideways', () =>
     }
   }));
 
-test('500 rows with live events stay usable', () =>
+const count = (page) => page.locator('[data-operation]').count();
+const focused = (page) => page.evaluate(() => document.activeElement?.closest('[data-operation]')?.dataset.operation ?? null);
+
+test('of a thousand live operations those in sight are drawn, and live events stay usable', () =>
   visit('many', async (page, standin) => {
-    await page.waitForFunction(() => document.querySelectorAll('[data-operation]').length === 500);
+    await says(page.locator('.group').filter({ hasText: 'All' }), /1\D?500/);
+    assert.ok((await count(page)) < 80, `${await count(page)} rows are drawn`);
+    const last = 1_499;
     for (let n = 0; n < 2_000; n += 1) {
-      progress(standin, opId(450 + (n % 50)), { tokens: { output: n }, cost_nano_usd: n * 100_000, cost_basis: 'computed', phase: n % 2 ? 'thinking' : 'streaming' });
+      progress(standin, opId(last - (n % 50)), { tokens: { output: n }, cost_nano_usd: n * 100_000, cost_basis: 'computed', phase: n % 2 ? 'thinking' : 'streaming' });
     }
-    await says(row(page, opId(499)).locator('.c-cost'), '$0.1999');
+    await says(row(page, opId(last)).locator('.c-cost'), '$0.1950');
+
+    // By keys from one end to the other; screen readers hear how many there are.
+    await row(page, opId(last)).locator('.row-link').focus();
+    await page.keyboard.press('End');
+    await page.waitForFunction((id) => document.activeElement?.closest('[data-operation]')?.dataset.operation === id, opId(0));
+    assert.equal(await page.locator('.list table').getAttribute('aria-rowcount'), '1503');
+    assert.equal(await row(page, opId(0)).getAttribute('aria-rowindex'), '1503');
+    assert.ok(await row(page, opId(0)).locator('.row-link').isVisible());
+    for (let n = 1; n <= 30; n += 1) {
+      await page.keyboard.press('ArrowUp');
+      await page.waitForFunction((id) => document.activeElement?.closest('[data-operation]')?.dataset.operation === id, opId(n));
+    }
+    assert.ok((await count(page)) < 80);
+
+    // The focus comes back with its row when that has been out of sight.
+    const scroll = (to) => page.locator('.list .table-scroll').evaluate((element, top) => (element.scrollTop = top), to);
+    await scroll(0);
+    await row(page, opId(last)).waitFor();
+    assert.equal(await focused(page), null);
+    await scroll((await page.locator('.list .table-scroll').evaluate((element) => element.scrollHeight)) - 2_000);
+    await page.waitForFunction((id) => document.activeElement?.closest('[data-operation]')?.dataset.operation === id, opId(30));
+    await page.keyboard.press('Home');
+    await page.waitForFunction((id) => document.activeElement?.closest('[data-operation]')?.dataset.operation === id, opId(last));
+    assert.equal(await page.locator('.list .table-scroll').evaluate((element) => element.scrollTop), 0);
+
     await page.locator('#filter').fill('agent-3');
-    await page.waitForFunction(() => document.querySelectorAll('[data-operation]').length < 500);
+    await page.waitForFunction(() => !/1\D?500/.test(document.querySelector('.group .count')?.textContent ?? ''));
+    assert.ok((await count(page)) > 20);
+  }, { prepare: (standin) => { for (let n = 500; n < 1_500; n += 1) begin(standin, n, { ...ABOUT, agent: `agent-${n % 13}` }); } }));
+
+test('all rows of a layout are equally high, whatever is in them', () =>
+  visit('demo', async (page) => {
+    for (const width of [1920, 1200, 900, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.waitForFunction(() => {
+        const rows = [...document.querySelectorAll('tbody .row')];
+        const heights = new Set(rows.map((one) => one.offsetHeight));
+        const cut = rows.filter((one) => [...one.children].some((cell) => cell.offsetHeight > 0 && cell.offsetTop + cell.offsetHeight > one.offsetTop + one.offsetHeight + 1));
+        return rows.length > 3 && heights.size === 1 && cut.length === 0;
+      });
+    }
   }));

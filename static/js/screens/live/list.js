@@ -4,7 +4,6 @@
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { guard } from '../../../vendor/lit-html/directives/guard.js';
 import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
-import { rowKeys } from '../../a11y.js';
 import { clean, compact, costExact, moment, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { isFinal, totalTokens } from '../../state.js';
@@ -12,12 +11,22 @@ import { elapsedText, stateLook } from '../../states.js';
 import { operationButtons } from '../../views/actions.js';
 import { activity, costCell, rateText, sparkline, tokenTitle } from '../../views/activity.js';
 import { statePill } from '../../views/parts.js';
+import { Sight, inSight, spaced } from '../../views/sight.js';
 
 /** @typedef {import('../../state.js').Operation} Operation */
 /** @typedef {import('../../store.js').Store} Store */
 /** @typedef {import('../../screen.js').Ctx} Ctx */
 /** @typedef {import('./address.js').Address} Address */
 /** @typedef {import('./address.js').Group} Group */
+
+/** Height of a heading, as `list.css` has it. */
+const HEADING = 30;
+/** Height of a row before one is measured. */
+const ROW = 52;
+
+const sight = new Sight();
+/** A row that gets the focus once it is drawn. @type {string|null} */
+let wanted = null;
 
 /** @type {{group: Group, label: string}[]} */
 const GROUPS = [
@@ -50,7 +59,8 @@ const newest = (a, b) => (a.operation_id < b.operation_id ? 1 : -1);
 /** @param {import('../../store.js').Model} model @param {Pick<Address, 'text'|'group'>} asked */
 export function visible(model, { text, group }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = [...model.data.operations.values()].filter((op) => matches(op, words));
+  // Nearly newest first already, which makes sorting cheap.
+  const found = [...model.data.operations.values()].reverse().filter((op) => matches(op, words));
   const shown = found.filter((op) => inGroup(op, group)).sort(newest);
   return {
     found,
@@ -126,15 +136,28 @@ function emptyView(ctx, address) {
   </div>`;
 }
 
+/** @typedef {Operation|{heading: string, count: number}} Row */
+
+/** @param {Row} row */
+const heightOf = (row) => ('heading' in row ? HEADING : sight.row || ROW);
+
 /** @param {Ctx} ctx @param {Address} address @param {Operation[]} active @param {Operation[]} ended */
 function table(ctx, address, active, ended) {
-  /** @typedef {Operation|{heading: string, count: number}} Row */
   /** @type {Row[]} */
   const rows = [];
   if (active.length > 0) rows.push({ heading: 'Active', count: active.length }, ...active);
   if (ended.length > 0) rows.push({ heading: 'Recent', count: ended.length }, ...ended);
-  return html`<div class="table-scroll" @keydown=${rowKeys}>
-    <table role="table" aria-label="Operations">
+  const { drawn, before, after } = inSight(rows, heightOf, sight);
+  const first = drawn.length === 0 ? 0 : rows.indexOf(drawn[0]);
+  const numbers = new Map(drawn.map((row, n) => [row, first + n + 2]));
+  if (wanted !== null) requestAnimationFrame(focusWanted);
+  return html`<div
+    class="table-scroll"
+    @keydown=${(/** @type {KeyboardEvent} */ event) => keys(event, ctx, rows)}
+    @scroll=${(/** @type {any} */ event) => sight.scrolled(event.currentTarget, ctx.schedule)}
+    ${sight.measured(ctx.schedule, 'tbody .row')}
+  >
+    <table role="table" aria-label="Operations" aria-rowcount=${rows.length + 1}>
       <thead role="rowgroup">
         <tr role="row" class="row head">
           <th role="columnheader" class="c-state">State</th>
@@ -150,32 +173,69 @@ function table(ctx, address, active, ended) {
           <th role="columnheader" class="c-actions"><span class="visually-hidden">Actions</span></th>
         </tr>
       </thead>
-      <tbody role="rowgroup">
+      <tbody role="rowgroup" ${spaced(before, after)}>
         ${repeat(
-          rows,
+          drawn,
           (/** @type {Row} */ row) => ('heading' in row ? row.heading : row.operation_id),
-          (/** @type {Row} */ row) => ('heading' in row ? headingRow(row) : guardedRow(ctx, address, row)),
+          (/** @type {Row} */ row) => ('heading' in row ? headingRow(row, numbers.get(row)) : guardedRow(ctx, address, row, numbers.get(row))),
         )}
       </tbody>
     </table>
   </div>`;
 }
 
-/** @param {{heading: string, count: number}} row */
-const headingRow = (row) => html`<tr role="row" class="heading">
+/** Moves between rows, of which not all are drawn. @param {KeyboardEvent} event @param {Ctx} ctx @param {Row[]} rows */
+function keys(event, ctx, rows) {
+  const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, Home: -Infinity, End: Infinity }[event.key];
+  if (step === undefined || event.altKey || event.ctrlKey || event.metaKey || !(event.currentTarget instanceof HTMLElement)) return;
+  const ids = rows.flatMap((row) => ('heading' in row ? [] : [row.operation_id]));
+  const row = document.activeElement?.closest('[data-operation]');
+  const at = row instanceof HTMLElement ? ids.indexOf(row.dataset.operation ?? '') : -1;
+  const to = ids[Math.min(ids.length - 1, Math.max(0, at + step))];
+  event.preventDefault();
+  if (to === undefined) return;
+  bring(event.currentTarget, rows, to);
+  wanted = to;
+  focusWanted();
+  ctx.schedule();
+}
+
+/** Scrolls a row into sight, under the head of the table. @param {HTMLElement} element @param {Row[]} rows @param {string} id */
+function bring(element, rows, id) {
+  const at = rows.findIndex((row) => !('heading' in row) && row.operation_id === id);
+  const y = rows.slice(0, at).reduce((sum, row) => sum + heightOf(row), 0);
+  const head = element.querySelector('thead')?.clientHeight ?? 0;
+  const least = y + heightOf(rows[at]) + head - element.clientHeight;
+  // The first row shows its heading too.
+  const most = at === 1 ? 0 : y;
+  if (element.scrollTop > most) element.scrollTop = most;
+  else if (element.scrollTop < least) element.scrollTop = least;
+  sight.scrolled(element, () => {});
+}
+
+function focusWanted() {
+  const row = [...document.querySelectorAll('[data-operation]')].find((one) => one instanceof HTMLElement && one.dataset.operation === wanted);
+  const link = row?.querySelector('.row-link');
+  if (!(link instanceof HTMLElement)) return;
+  wanted = null;
+  link.focus({ preventScroll: true });
+}
+
+/** @param {{heading: string, count: number}} row @param {number|undefined} number among all rows, from 1 */
+const headingRow = (row, number) => html`<tr role="row" class="heading" aria-rowindex=${number}>
   <th role="rowheader" scope="rowgroup">${row.heading}<span class="count">${whole(row.count)}</span></th>
 </tr>`;
 
-/** A row is made again only when something it shows has changed. @param {Ctx} ctx @param {Address} address @param {Operation} op */
-function guardedRow(ctx, address, op) {
+/** A row is made again only when something it shows has changed. @param {Ctx} ctx @param {Address} address @param {Operation} op @param {number|undefined} number */
+function guardedRow(ctx, address, op, number) {
   const { model } = ctx.store;
   const id = op.operation_id;
   const now = ctx.now();
   const ticks = isFinal(op.state) ? Math.floor(now / 86_400_000) : Math.floor(now / 1_000);
   const doing = { pending: model.pending.get(id), asked: model.asked.has(id) };
   const selected = address.selected === id;
-  return guard([op, ticks, doing.pending, doing.asked, selected, address.key], () =>
-    rowView(ctx, op, now, doing, selected, address.href(id)),
+  return guard([op, ticks, doing.pending, doing.asked, selected, address.key, number], () =>
+    rowView(ctx, op, now, doing, selected, address.href(id), number),
   );
 }
 
@@ -186,13 +246,15 @@ function guardedRow(ctx, address, op) {
  * @param {import('../../views/actions.js').Doing} doing
  * @param {boolean} selected
  * @param {string} href
+ * @param {number|undefined} number among all rows, from 1
  */
-function rowView(ctx, op, now, doing, selected, href) {
+function rowView(ctx, op, now, doing, selected, href, number) {
   const id = op.operation_id;
   const total = totalTokens(op.tokens);
   const begun = op.started_at ?? op.submitted_at;
   return html`<tr
     role="row"
+    aria-rowindex=${number}
     class="row ${selected ? 'is-selected' : ''} ${isFinal(op.state) ? 'is-ended' : 'is-active'} edge-${stateLook(op.state).tone}"
     data-operation=${id}
     @click=${(/** @type {MouseEvent} */ event) => rowClick(ctx, event, href)}
