@@ -4,8 +4,9 @@ mod common;
 
 use common::page::{Page, last_seq};
 use common::socket::{connect, next, send, until};
-use common::{output, progress, stage};
+use common::{output, progress, stage, started};
 use futures_util::SinkExt as _;
+use llmctl_proto::ids::OperationId;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -46,6 +47,22 @@ async fn a_cursor_of_another_life_starts_over() {
     assert_eq!((&resync["type"], &resync["reason"]), (&json!("resync"), &json!("epoch")));
     let mut page = Page::default();
     page.take(&next(&mut ws).await.expect("snapshot"));
+    page.assert_equal(&stage).await;
+}
+
+/// A snapshot has no bound but the operations that are kept: it may be larger than any buffer of the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_operations_reach_a_new_page() {
+    let stage = stage().await;
+    for _ in 0..3_000 {
+        stage.publish(started(&OperationId::new())).await;
+    }
+    let mut ws = connect(&stage, "", true).await;
+    assert_eq!(next(&mut ws).await.expect("hello")["type"], "hello");
+    let snapshot = next(&mut ws).await.expect("snapshot");
+    assert!(snapshot.to_string().len() > 2_000_000);
+    let mut page = Page::default();
+    page.take(&snapshot);
     page.assert_equal(&stage).await;
 }
 

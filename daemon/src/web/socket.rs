@@ -78,11 +78,14 @@ pub(super) fn upgrade(ctx: &Ctx, mut request: Request<Incoming>, caller: Caller)
     response.map(|()| Either::Left(http_body_util::Full::default()))
 }
 
+/// Largest message that is sent: a snapshot, of somewhat more than a kilobyte for each operation in the projection.
+const MAX_SNAPSHOT: usize = 256 * 1024 * 1024;
+
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4 * 1024)
         .write_buffer_size(16 * 1024)
-        .max_write_buffer_size(1024 * 1024)
+        .max_write_buffer_size(MAX_SNAPSHOT)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE))
 }

@@ -44,13 +44,17 @@ export class Notifier {
     /** @type {number[]} */ this.times = [];
     this.held = 0;
     this.timer = 0;
+    /** Kept, because the browser takes a while to say it, and it is wanted at each drawing. */
+    this.on = this.read();
+    document.addEventListener('visibilitychange', () => (this.on = this.read()));
   }
 
   get possible() {
     return typeof Notification === 'function';
   }
 
-  get on() {
+  /** Whether the user wants them and the browser allows them. */
+  read() {
     return this.possible && Notification.permission === 'granted' && localStorage.getItem(KEY) === 'on';
   }
 
@@ -58,6 +62,7 @@ export class Notifier {
   async toggle() {
     if (this.on) {
       localStorage.setItem(KEY, 'off');
+      this.on = false;
       this.notify('Notifications are off', '', 'info');
       return;
     }
@@ -66,6 +71,7 @@ export class Notifier {
       return;
     }
     localStorage.setItem(KEY, 'on');
+    this.on = this.read();
     this.notify('Notifications are on, for what happens while the page is hidden', '', 'info');
   }
 

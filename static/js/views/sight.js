@@ -16,6 +16,8 @@ export class Sight {
     this.height = GUESS;
     /** What a row of the list measures; lists of rows that differ do not use it. */
     this.row = 0;
+    /** @type {ResizeObserver|null} */ this.observer = null;
+    /** @type {((element?: Element) => void)|undefined} */ this.observe = undefined;
   }
 
   /** To the beginning, as a list that is entered anew. */
@@ -31,22 +33,27 @@ export class Sight {
   }
 
   /**
-   * For the element that scrolls: takes its height, and that of its rows, once they are laid out.
+   * For the element that scrolls: takes its height, and that of its rows, whenever it is laid out anew.
    * @param {() => void} schedule
    * @param {string} [rows] selector of one row
    */
   measured(schedule, rows) {
-    return ref((element) => {
+    // The same function each time: the directive calls a new one at each drawing.
+    this.observe ??= (/** @type {Element|undefined} */ element) => {
+      this.observer?.disconnect();
+      this.observer = null;
       if (!(element instanceof HTMLElement)) return;
-      requestAnimationFrame(() => {
-        if (!element.isConnected || element.clientHeight === 0) return;
+      this.observer = new ResizeObserver(() => {
+        if (element.clientHeight === 0) return;
         const row = rows === undefined ? null : element.querySelector(rows);
         const height = row instanceof HTMLElement && row.offsetHeight > 0 ? row.offsetHeight : this.row;
-        if (element.clientHeight <= this.height && height === this.row) return;
-        Object.assign(this, { height: Math.max(this.height, element.clientHeight), row: height });
+        if (element.clientHeight === this.height && height === this.row) return;
+        Object.assign(this, { height: element.clientHeight, row: height });
         schedule();
       });
-    });
+      this.observer.observe(element);
+    };
+    return ref(this.observe);
   }
 }
 
