@@ -4,7 +4,7 @@
 import * as api from './api.js';
 import * as operations from './api/operations.js';
 import { clean, cost, counted } from './format.js';
-import { isFinal } from './state.js';
+import { isFinal, isOperationId } from './state.js';
 import { sums } from './sums.js';
 
 /** An action that nobody confirmed is offered again after this. */
@@ -65,6 +65,18 @@ export function operationVerbs({ store, link, confirm }) {
       if (!answer.ok) refused(id, answer);
       else if (change.priority !== undefined) store.notify(`Its priority is ${change.priority} now`, '', 'info');
       else store.notify(change.held ? 'It is held back until it is released' : 'It is released', '', 'info');
+    },
+
+    /** @param {string} id @param {{model?: string, prompt?: string}} change @returns {Promise<string|null>} the new operation */
+    async retry(id, change) {
+      // A start takes longer than an answer: it is pending until the daemon knows.
+      store.setPending(id, 'retry');
+      const answer = await operations.retry(id, change);
+      store.setPending(id, null);
+      const begun = answer.ok ? answer.value?.operation_id : null;
+      if (isOperationId(begun)) return begun;
+      refused(id, answer.ok ? { error: 'The daemon did not say which operation has begun' } : answer);
+      return null;
     },
 
     async stopAll() {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { open } from './browser.mjs';
-import { begin, opId, progress } from './scenes.mjs';
+import { begin, end, opId, progress } from './scenes.mjs';
 import { start } from './standin.mjs';
 import { ABOUT, accessible, browser, fitsAllWidths, forget, openOperation, row, says, selectTab, visit } from './visit.mjs';
 
@@ -379,6 +379,47 @@ test('no width makes the page scroll sideways', () =>
       await page.evaluate((h) => (location.hash = h), hash);
       await fitsAllWidths(page, '.table-scroll, .detail, .tab-panel, .row');
     }
+  }));
+
+test('an ended operation is run again, with its file or with a prompt that is typed', () =>
+  visit('empty', async (page, standin, faults) => {
+    const filed = begin(standin, 1, ABOUT);
+    const typed = begin(standin, 2, { ...ABOUT, file: null });
+    await openOperation(page, filed);
+    assert.equal(await page.locator('[data-control=retry]').count(), 0, 'what runs is not run again');
+    for (const id of [filed, typed]) end(standin, id, 'complete', { duration_ms: 1_000, cost_nano_usd: 0, cost_basis: 'computed' }, 0);
+    await page.locator('[data-control=retry]').click();
+    await says(page.locator('.op-retry'), 'prompts/review.md');
+    await page.locator('#retry-model').fill('nothing-like-it');
+    await page.getByRole('button', { name: 'Run again' }).click();
+    await says(page.locator('.notice'), 'no candidate can take it');
+    await page.locator('#retry-model').fill(' gpt-5 ');
+    await page.keyboard.press('Enter');
+    await says(page.locator('.detail h2'), 'gpt-5');
+    assert.deepEqual(standin.retries, [{ id: filed, model: 'gpt-5', prompt: null }]);
+    assert.match(page.url(), /exec-06kz0001/);
+
+    await openOperation(page, typed);
+    await says(page.locator('.detail-id'), typed);
+    await page.locator('[data-control=retry]').click();
+    await page.locator('#retry-prompt').fill('the prompt\nonce more');
+    await page.getByRole('button', { name: 'Run again' }).click();
+    await page.waitForFunction(() => location.hash.includes('exec-06kz0002'));
+    assert.deepEqual(standin.retries[1], { id: typed, model: null, prompt: 'the prompt\nonce more' });
+    await page.locator('[data-control=more]').waitFor();
+    assert.equal(await page.locator('details.drop[open]').count(), 0);
+    await openOperation(page, typed);
+    await page.locator('[data-control=retry]').click();
+    await accessible(page);
+    await page.setViewportSize({ width: 390, height: 800 });
+    await page.locator('#retry-prompt').scrollIntoViewIfNeeded();
+    for (const name of ['more', 'retry']) {
+      await page.locator(`[data-control=${name}]`).click();
+      const box = await page.locator('details.drop[open] .drop-panel').boundingBox();
+      assert.ok(box && box.x >= 0 && box.x + box.width <= 390, `${name}: ${JSON.stringify(box)}`);
+    }
+    await fitsAllWidths(page, '.detail');
+    forget(faults, /422/);
   }));
 
 const count = (page) => page.locator('[data-operation]').count();

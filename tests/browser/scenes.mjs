@@ -42,7 +42,7 @@ export function begin(s, n, about) {
   s.publish('execution.start', {
     operation_id: id, attempt: 1, tool, model, provider, mode: about.mode ?? 'cli', agent, task_type,
     cwd: about.cwd ?? '/home/dev/src/billing', pid: 40_000 + n,
-    prompt: { bytes: about.promptBytes ?? 3_412, sha256: 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c', file: about.file ?? '/home/dev/src/billing/prompts/review.md' },
+    prompt: { bytes: about.promptBytes ?? 3_412, sha256: 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c', file: about.file === undefined ? '/home/dev/src/billing/prompts/review.md' : about.file },
     command: about.command ?? [tool, '-p', '--output-format', 'stream-json', '--verbose', '--model', model ?? 'default'],
     max_cost_nano_usd: about.limit ?? null, retry_of: about.retryOf ?? null, started_at: new Date(at).toISOString(),
   }, at);
@@ -64,7 +64,7 @@ export function invoke(s, id, n, name, kind, summary, answer) {
   if (answer) s.publish('tool.response', { operation_id: id, call_id: `c${n}`, ok: true, exit_code: kind === 'shell' ? 0 : null, output_bytes: 2_048, duration_ms: 412, ...answer });
 }
 
-function end(s, id, type, more, agoMs) {
+export function end(s, id, type, more, agoMs) {
   const op = s.state.operations.get(id);
   s.publish(`execution.${type}`, {
     operation_id: id, exit_code: 0, model: op.model, first_output_ms: 1_812, session_id: null, resume_command: null,

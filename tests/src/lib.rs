@@ -5,6 +5,7 @@
 //! binaries are driven from outside, and expected figures are computed here a second time.
 
 pub mod fake;
+pub mod gateway;
 pub mod http;
 pub mod local_model;
 pub mod mcp;

@@ -1,5 +1,6 @@
 //! The verbs around operations, each with and without a daemon: they say the same.
 
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::run;
 use llmctl_tests::stage::{SOON, Stage, lines, numbered};
 use llmctl_tests::wait::wait_until;
@@ -242,4 +243,52 @@ fn a_reader_that_leaves_early_is_no_error() {
     shell.args(["-c", &line]);
     let done = run::run(shell, b"", SOON).expect_code(141);
     assert_eq!((done.stdout_text().lines().count(), done.stderr_text().as_str()), (1, ""));
+}
+
+/// The page retries with the daemon's help: the new operation runs by itself.
+#[test]
+fn the_gateway_runs_an_operation_again() {
+    let stage = Stage::new(&["--echo", "echo.json"]);
+    stage.sandbox.write("prompt.txt", "from a file");
+    stage.execute(&["--no-daemon", "--agent", "dev"]).expect_code(0);
+    let words = ["execute", "--prompt-text", "typed", "--tool", "claude-code", "--no-daemon"];
+    stage.llmctl(&words).expect_code(0);
+    let [with_file, typed] = &stage.ids()[..] else { panic!("two operations") };
+    let gateway = Gateway::open(&stage);
+    let retry = |id: &str, body: Value| {
+        gateway.request("POST", &format!("/api/operations/{id}/retry"), &[], &body.to_string())
+    };
+    wait_until(SOON, "both are known", || {
+        gateway.request("GET", &format!("/api/operations/{typed}"), &[], "").status == 200
+    });
+    let ended = |id: &str| wait_until(SOON, "its end", || stage.show(id)["state"] == "complete");
+
+    let begun = retry(with_file, json!({}));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let second = begun.json()["operation_id"].as_str().expect("an id").to_owned();
+    ended(&second);
+    let shown = stage.show(&second);
+    assert_eq!((&shown["retry_of"], &shown["agent"]), (&json!(with_file), &json!("dev")));
+
+    let refused = retry(typed, json!({}));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("prompts are not kept"), "{}", refused.text());
+    let begun = retry(typed, json!({"prompt": "typed\nagain", "model": "claude-opus-5-5"}));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let third = begun.json()["operation_id"].as_str().expect("an id").to_owned();
+    ended(&third);
+    assert_eq!(stage.show(&third)["model"], "claude-opus-5-5");
+    let echo = std::fs::read(stage.sandbox.project().join("echo.json")).expect("echoed");
+    let echo: Value = serde_json::from_slice(&echo).expect("JSON");
+    assert_eq!(echo["stdin"], "typed\nagain");
+
+    for bad in [json!({"model": 7}), json!({"prompt": ""}), json!({"tool": "x".repeat(300)})] {
+        assert_eq!(retry(typed, bad.clone()).status, 400, "{bad}");
+    }
+    assert_eq!(retry("exec-none", json!({})).status, 404);
+    let path = format!("/api/operations/{typed}/retry");
+    assert_eq!(gateway.request("GET", &path, &[], "").status, 405);
+    let foreign = gateway.request("POST", &path, &[("origin", "https://example.org")], "{}");
+    assert_eq!(foreign.status, 403);
+    assert_eq!(stage.ids().len(), 4, "nothing else began");
 }

@@ -19,10 +19,12 @@ mod models;
 mod operations;
 mod recorded;
 mod reply;
+mod retries;
 mod routes;
 mod serve;
 mod session;
 mod socket;
+mod starts;
 mod stream;
 mod system;
 mod task_edits;
@@ -166,7 +168,7 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     pub(crate) started_at: UnixMs,
     pub(crate) ledger_turns: costs::Turns,
-    pub(crate) starts: task_runs::Starts,
+    pub(crate) starts: starts::Starts,
     pub(crate) exports: export::Places,
     pub(crate) streams: stream::Streams,
 }
@@ -235,7 +237,7 @@ impl Gateway {
             started: Instant::now(),
             started_at: UnixMs::now(),
             ledger_turns: costs::Turns::default(),
-            starts: task_runs::Starts::default(),
+            starts: starts::Starts::default(),
             exports: export::Places::default(),
             streams: stream::Streams::default(),
         };

@@ -17,7 +17,7 @@ use super::reply::{self, Reply};
 use super::routes::{limit, not_allowed, percent_decode};
 use super::serve::{Ctx, json_body};
 use super::session::Caller;
-use super::{costs, feed, listing};
+use super::{costs, feed, listing, retries};
 use crate::hub::StopOrder;
 use crate::operations::VerbError;
 use crate::store::EventQuery;
@@ -67,10 +67,11 @@ pub(super) async fn route(
                 ["resume"] if post => suspend(ctx, request, &operation, false).await,
                 ["budget"] if post => budget(ctx, request, &operation).await,
                 ["queue"] if post => queue(ctx, request, &operation).await,
+                ["retry"] if post => retries::retry(ctx, request, &operation).await,
                 [] | ["cost" | "output" | "lines" | "journal" | "events"] | ["partial", _] => {
                     not_allowed("GET, HEAD")
                 }
-                ["stop" | "pause" | "resume" | "budget" | "queue"] => not_allowed("POST"),
+                ["stop" | "pause" | "resume" | "budget" | "queue" | "retry"] => not_allowed("POST"),
                 _ => reply::not_found(),
             }
         }

@@ -18,6 +18,9 @@ use crate::store::StoreError;
 
 pub(super) type Reply = Response<Either<Full<Bytes>, Either<FileBody, Written>>>;
 
+/// A refusal on its way to the caller.
+pub(super) type Refused = Box<Reply>;
+
 /// What the page may do; the vendored template library's policy is the only one that may make markup.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \

@@ -8,7 +8,7 @@ use llmctl_proto::task::{NewTask, Task, Verb};
 use llmctl_proto::time::UnixMs;
 use serde_json::{Value, json};
 
-use super::reply::{self, Reply};
+use super::reply::{self, Refused, Reply};
 use super::serve::{Ctx, json_body};
 use super::session::Caller;
 use super::tasks::{failed, project, tag, told};
@@ -20,8 +20,6 @@ const PRIORITIES: [&str; 5] = ["critical", "high", "medium", "low", "normal"];
 const MAX_KEYS: usize = 16;
 /// Artefacts that one request may name.
 const MAX_ARTEFACTS: usize = 200;
-
-type Refused = Box<Reply>;
 
 /// A change as a request asks for it.
 pub(super) struct Change {

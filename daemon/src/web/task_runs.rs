@@ -5,57 +5,22 @@
 //! seen. 202 has `operation_id` and the task; 404, 409, 412 and 422 have what the program said, 429 comes when eight are
 //! being started, 504 when it is not known after 30 s. The program is never started through a shell.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
-
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use llmctl_proto::process::{DETACHED_VARIABLE, TAG_VARIABLE};
 use llmctl_proto::task::Task;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
-use tokio::sync::{Semaphore, oneshot};
 
-use super::reply::{self, Reply};
+use super::reply::{self, Refused, Reply};
 use super::serve::Ctx;
 use super::session::Caller;
+use super::starts::{self, MAX_NAME, Said, is_name};
 use super::task_edits::{Change, read, refused};
-use super::tasks::{failed, tag};
+use super::tasks::tag;
 use crate::board::{BoardError, Fields, Found};
 
-/// Starts at once.
-const MAX_STARTS: usize = 8;
-/// How long an answer waits for a start.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes kept of what the program says; the rest is read and dropped.
-const MAX_SAID: usize = 16 * 1024;
-/// Longest name of an agent or model, in bytes.
-const MAX_NAME: usize = 200;
 /// Longest time limit, in seconds: a week.
 const MAX_TIMEOUT_S: u64 = 7 * 86_400;
-
-type Refused = Box<Reply>;
-
-/// Places for programs that are being started.
-#[derive(Debug)]
-pub(crate) struct Starts(Arc<Semaphore>);
-
-impl Default for Starts {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_STARTS)))
-    }
-}
-
-/// How a program ended, and the first 16 KiB of what it said.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
 
 /// Starts a card's operation.
 pub(super) async fn run(ctx: &Ctx, request: Request<Incoming>, caller: Option<Caller>, id: &str) -> Reply {
@@ -71,37 +36,13 @@ pub(super) async fn run(ctx: &Ctx, request: Request<Incoming>, caller: Option<Ca
         Ok(found) => found,
         Err(error) => return refused(&error, &change),
     };
-    let Ok(place) = Arc::clone(&ctx.shared.starts.0).try_acquire_owned() else {
-        let text = format!("{MAX_STARTS} tasks are being started already; try again in a moment.");
-        return reply::error(StatusCode::TOO_MANY_REQUESTS, "too_many_starts", &text, None);
+    let command = match starts::program() {
+        Ok(program) => command(program, &found, &change, wanted),
+        Err(reply) => return *reply,
     };
-    let Some(program) = program() else {
-        let text = "llmctl is neither beside the daemon nor in its PATH.";
-        return reply::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", text, None);
-    };
-    let command = command(&program, &found, &change, wanted);
-    let (tell, said) = oneshot::channel();
-    let leaving = ctx.shared.deps.shutdown.clone();
-    // Apart from the request: whoever asked may go, and the program is waited for all the same.
-    ctx.shared.deps.tracker.spawn(async move {
-        tokio::select! {
-            () = leaving.cancelled() => {}
-            said = start(command) => drop(tell.send(said)),
-        }
-        drop(place);
-    });
-    match tokio::time::timeout(PATIENCE, said).await {
-        Ok(Ok(Ok(said))) => answer(ctx, &found, &change, &said).await,
-        Ok(Ok(Err(error))) => {
-            tracing::warn!(error = %error, program = %program.display(), "llmctl cannot be started");
-            let text = format!("llmctl cannot be started: {}.", error.kind());
-            reply::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &text, None)
-        }
-        Ok(Err(_)) => failed(&BoardError::Stopping),
-        Err(_) => {
-            let text = "It is not known after 30 s whether the task has begun; it may still do so.";
-            reply::error(StatusCode::GATEWAY_TIMEOUT, "timeout", text, Some("look at the board"))
-        }
+    match starts::start(ctx, command, String::new()).await {
+        Ok(said) => answer(ctx, &found, &change, &said).await,
+        Err(reply) => *reply,
     }
 }
 
@@ -147,56 +88,15 @@ fn flags(body: &Value) -> Result<Vec<String>, Refused> {
     Ok(words)
 }
 
-fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control)
-}
-
-/// The `llmctl` beside this program, else the first in `PATH`.
-fn program() -> Option<PathBuf> {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("llmctl")));
-    let dirs = std::env::var_os("PATH");
-    let in_path = dirs.iter().flat_map(std::env::split_paths).filter(|dir| dir.is_absolute());
-    beside.into_iter().chain(in_path.map(|dir| dir.join("llmctl"))).find(|path| path.is_file())
-}
-
-fn command(program: &Path, found: &Found, change: &Change, wanted: Vec<String>) -> Command {
+fn command(mut command: Command, found: &Found, change: &Change, wanted: Vec<String>) -> Command {
     let place = &found.root.place;
-    let mut command = Command::new(program);
     command.arg("task").arg("--root").arg(&place.root).args(["run", "--detach", "--json"]);
     command.args(wanted);
     if let Some(rev) = &change.rev {
         command.arg(format!("--rev={rev}"));
     }
+    command.arg("--").arg(Task::new(&found.raw).id().value).current_dir(&place.project_dir);
     command
-        .arg("--")
-        .arg(Task::new(&found.raw).id().value)
-        .current_dir(&place.project_dir)
-        .env_remove(TAG_VARIABLE)
-        .env(DETACHED_VARIABLE, "1")
-        // No signal to the daemon's group ends it; the runner that it starts makes a session of its own.
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-async fn start(mut command: Command) -> std::io::Result<Said> {
-    let mut child = command.spawn()?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr, status) = tokio::join!(bounded(stdout), bounded(stderr), child.wait());
-    Ok(Said { code: status?.code(), stdout, stderr })
-}
-
-/// Everything that comes, of which the first 16 KiB are kept.
-async fn bounded(from: Option<impl AsyncRead + Unpin>) -> String {
-    let Some(mut from) = from else { return String::new() };
-    let (mut kept, mut chunk) = (Vec::new(), vec![0; 4 * 1024]);
-    while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        let room = MAX_SAID - kept.len();
-        kept.extend_from_slice(&chunk[..read.min(room)]);
-    }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 async fn answer(ctx: &Ctx, found: &Found, change: &Change, said: &Said) -> Reply {
@@ -226,49 +126,14 @@ async fn not_begun(ctx: &Ctx, found: &Found, change: &Change, said: &Said) -> Re
         let error = BoardError::Changed { path, seen: seen.clone(), current, keys: Vec::new() };
         return refused(&error, change);
     }
-    let (status, code) = match said.code {
-        Some(1) => (StatusCode::CONFLICT, "not_started"),
-        Some(2) => (StatusCode::BAD_REQUEST, "invalid_value"),
-        Some(5) => (StatusCode::UNPROCESSABLE_ENTITY, "budget_refused"),
-        Some(6) => (StatusCode::UNPROCESSABLE_ENTITY, "no_candidate"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-    };
-    let (message, hints) = words(&said.stderr);
-    let mut body = json!({"error": message, "code": code, "hints": hints});
-    if let Some(hint) = hints.first() {
-        body["hint"] = hint.as_str().into();
-    }
+    let mut body = said.refusal();
     body["detail"] = json!({"task_id": Task::new(&found.raw).id().value});
-    reply::json(status, &body)
-}
-
-/// The message of an error as the command line prints it, and its hints. Notices before it are left out.
-fn words(stderr: &str) -> (String, Vec<String>) {
-    let lines: Vec<&str> = stderr.trim().lines().collect();
-    let from = lines.iter().rposition(|line| line.starts_with("error: ")).unwrap_or(0);
-    let (mut message, mut hints) = (Vec::new(), Vec::new());
-    for line in &lines[from..] {
-        match line.strip_prefix("  hint: ") {
-            Some(hint) => hints.push(hint.to_owned()),
-            None => message.push(line.strip_prefix("error: ").unwrap_or(line)),
-        }
-    }
-    let message = message.join("\n");
-    (if message.is_empty() { "llmctl did not say why it does not begin".to_owned() } else { message }, hints)
+    reply::json(said.status(), &body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_is_taken_apart() {
-        let said = "warning: a\nerror: no way\n  tool  why\n  caused by: this\n  hint: do\n  hint: or\n";
-        let (message, hints) = words(said);
-        assert_eq!(message, "no way\n  tool  why\n  caused by: this");
-        assert_eq!(hints, ["do", "or"]);
-        assert!(words("").0.contains("did not say"));
-    }
 
     #[test]
     fn a_body_becomes_whole_words() {
@@ -286,14 +151,5 @@ mod tests {
             assert!(flags(&bad).is_err(), "{bad}");
         }
         assert!(flags(&json!({})).expect("nothing is asked").is_empty());
-    }
-
-    #[tokio::test]
-    async fn what_is_said_is_bounded_and_read_to_its_end() {
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", "head -c 200000 /dev/zero | tr '\\0' x >&2; echo out; exit 6"]);
-        shell.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let said = start(shell).await.expect("started");
-        assert_eq!((said.code, said.stdout.as_str(), said.stderr.len()), (Some(6), "out\n", MAX_SAID));
     }
 }

@@ -3,6 +3,9 @@
 
 import { call, post } from '../api.js';
 
+/** The daemon says after half of a minute that it does not know. */
+const START_WITHIN_MS = 35_000;
+
 /** @param {string} id */
 const at = (id) => `/api/operations/${encodeURIComponent(id)}`;
 
@@ -17,6 +20,9 @@ export const setBudget = (id, nano) => post(`${at(id)}/budget`, { max_cost_nano_
 
 /** @param {string} id @param {{priority?: number, held?: boolean}} change */
 export const changeQueue = (id, change) => post(`${at(id)}/queue`, change);
+
+/** Runs its request again, as a new operation. @param {string} id @param {{model?: string, prompt?: string}} change */
+export const retry = (id, change) => post(`${at(id)}/retry`, change, AbortSignal.timeout(START_WITHIN_MS));
 
 /** A file of a partial result. @param {string} id @param {string} name */
 export const partialPath = (id, name) => `${at(id)}/partial/${encodeURIComponent(name)}`;

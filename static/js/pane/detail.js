@@ -17,6 +17,7 @@ import { copyButton, statePill } from '../views/parts.js';
 import { requestTab } from './request.js';
 import { routingTab } from './routing.js';
 import { timelineTab } from './timeline.js';
+import { retryView } from './retry.js';
 import { usageTab } from './usage.js';
 
 /** @typedef {import('../state.js').Operation} Operation */
@@ -88,7 +89,7 @@ function head(ctx, pane, op, now) {
       </p>
       ${isFinal(op.state) ? nothing : html`<p class="detail-activity">${activity(op, now)}</p>`}
     </div>
-    <div class="detail-buttons">${operationButtons(op, doing, ctx.verbs)}${controlsView(ctx, op, doing.pending)}${pane.place.fullHref === null
+    <div class="detail-buttons">${operationButtons(op, doing, ctx.verbs)}${isFinal(op.state) ? retryView(ctx, op, doing.pending) : nothing}${controlsView(ctx, op, doing.pending)}${pane.place.fullHref === null
       ? nothing
       : html`<a class="icon-button full-link" .href=${pane.place.fullHref} title="On a page of its own" aria-label="Open on a page of its own">${icon('expand')}</a>`}</div>
   </div>`;

@@ -63,6 +63,7 @@ export function begin(s) {
   s.taskCounts = { ...COUNTS };
   s.servers = [];
   s.ledger = new Map();
+  s.retries = [];
 }
 
 export function handle(s, { request, response, url, message }) {
@@ -75,6 +76,7 @@ export function handle(s, { request, response, url, message }) {
   else if (what === 'operations' && get && verb === 'cost') s.json(response, 200, s.ledger.get(id) ?? none(id));
   else if (what === 'operations' && !get && verb === 'budget') setBudget(s, response, id, message);
   else if (what === 'operations' && !get && verb === 'queue') changeQueue(s, response, id, message);
+  else if (what === 'operations' && !get && verb === 'retry') retry(s, response, id, message);
   else return false;
   return true;
 }
@@ -89,6 +91,26 @@ function setBudget(s, response, id, { max_cost_nano_usd: limit }) {
     return s.json(response, 200, s.state.operations.get(id));
   }
   return s.json(response, 409, { error: `operation ${id} has already ended`, code: 'operation_ended' });
+}
+
+/** As `llmctl retry` does it: a prompt that is in no file has to be given. */
+function retry(s, response, id, { model = null, prompt = null }) {
+  const op = s.state.operations.get(id);
+  if (!op) return s.json(response, 404, { error: `there is no operation ${id}`, code: 'operation_not_found' });
+  if (model === 'nothing-like-it') {
+    return s.json(response, 422, { error: 'no candidate can take it', code: 'no_candidate', hint: 'llmctl models' });
+  }
+  if (op.prompt.file === null && prompt === null) {
+    return s.json(response, 400, { error: 'its prompt did not come from a file, and prompts are not kept', code: 'invalid_value', hint: 'give it again with --prompt' });
+  }
+  s.retries.push({ id, model, prompt });
+  const again = `exec-06kz${String(s.retries.length).padStart(4, '0')}tz4m8wq2`;
+  const { tool, provider, agent, cwd } = op;
+  s.publish('execution.start', {
+    operation_id: again, attempt: 1, tool, model: model ?? op.model, provider, mode: 'cli', agent, task_type: null, cwd, pid: 41_000,
+    prompt: op.prompt, command: [tool], max_cost_nano_usd: null, retry_of: id, started_at: new Date().toISOString(),
+  });
+  return s.json(response, 202, { success: true, operation_id: again });
 }
 
 function changeQueue(s, response, id, { priority = null, held = null }) {

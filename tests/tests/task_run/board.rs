@@ -1,9 +1,8 @@
 //! A project with one card of the agent `dev`, whose tool is the fake one.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use llmctl_tests::http::{self, Answer};
+use llmctl_tests::http::Answer;
 use llmctl_tests::run::Running;
 use llmctl_tests::stage::{LONG, SOON, Stage};
 use llmctl_tests::wait::{poll, wait_until};
@@ -93,12 +92,7 @@ impl Board {
 
     /// Opens the gateway.
     pub(crate) fn gateway(&self) -> Gateway {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let addr = taken.local_addr().expect("bound");
-        drop(taken);
-        self.stage.llmctl(&["dashboard", "start", "--port", &addr.port().to_string()]).expect_code(0);
-        let token = std::fs::read_to_string(self.stage.runtime("token")).expect("the token");
-        let gateway = Gateway { addr, token: token.trim().to_owned() };
+        let gateway = Gateway { gateway: llmctl_tests::gateway::Gateway::open(&self.stage) };
         // A verb that names the directory makes its project known.
         self.stage.llmctl(&["execute", "--model", "practice", "--prompt-text", "hello", "-q"]).expect_code(0);
         wait_until(SOON, "the card is on the board", || gateway.request("GET", "", &[], "").status == 200);
@@ -108,21 +102,13 @@ impl Board {
 
 /// The gateway, asked about the one card.
 pub(crate) struct Gateway {
-    pub(crate) addr: SocketAddr,
-    token: String,
+    pub(crate) gateway: llmctl_tests::gateway::Gateway,
 }
 
 impl Gateway {
     pub(crate) fn request(&self, method: &str, verb: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let bearer = format!("Bearer {}", self.token);
-        let mut all = vec![("authorization", bearer.as_str())];
-        if !body.is_empty() {
-            all.push(("content-type", "application/json"));
-        }
-        all.extend_from_slice(headers);
         let path = format!("/api/tasks/{}{verb}", NAME.trim_end_matches(".yaml"));
-        let reading = http::request(self.addr, method, &path, &all, body.as_bytes(), LONG);
-        reading.unwrap_or_else(|error| panic!("{method} {path}: {error}")).finish()
+        self.gateway.request(method, &path, headers, body)
     }
 
     pub(crate) fn run(&self, headers: &[(&str, &str)], body: &Value) -> Answer {

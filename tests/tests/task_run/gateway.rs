@@ -65,7 +65,7 @@ fn what_refuses_comes_with_its_words_and_leaves_the_card_as_it_was() {
     assert_eq!(foreign.status, 403, "{}", foreign.text());
     let nobody = [("authorization", "Bearer wrong")];
     let path = "/api/tasks/x/run";
-    let open = llmctl_tests::http::request(gateway.addr, "POST", path, &nobody, b"{}", SOON);
+    let open = llmctl_tests::http::request(gateway.gateway.addr, "POST", path, &nobody, b"{}", SOON);
     assert_eq!(open.expect("an answer").finish().status, 401);
     assert_eq!(board.find(NAME), before);
     std::fs::remove_file(board.root.join("inbox").join(NAME)).expect("removed");
