@@ -65,7 +65,7 @@ impl Assets {
         let mut reply = if is_known(headers, &etag) {
             reply::empty(StatusCode::NOT_MODIFIED)
         } else {
-            let bytes = if packed { self.packed(asset) } else { asset.into_bytes() };
+            let bytes = if packed { self.packed(&asset) } else { asset.into_bytes() };
             reply::bytes(StatusCode::OK, content_type(path), bytes)
         };
         let headers = reply.headers_mut();
@@ -81,7 +81,7 @@ impl Assets {
     }
 
     /// The compressed form. The largest file takes two milliseconds, once.
-    fn packed(&self, asset: Asset) -> Bytes {
+    fn packed(&self, asset: &Asset) -> Bytes {
         let kept = || self.packed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = kept().get(&asset.sha256) {
             return bytes.clone();
