@@ -455,6 +455,15 @@ test('of a thousand live operations those in sight are drawn, and live events st
     assert.equal(await focused(page), null);
     await scroll((await page.locator('.list .table-scroll').evaluate((element) => element.scrollHeight)) - 2_000);
     await page.waitForFunction((id) => document.activeElement?.closest('[data-operation]')?.dataset.operation === id, opId(30));
+
+    // Back from another screen it is where it was.
+    const place = () => page.locator('.list .table-scroll').evaluate((element) => element.scrollTop);
+    const before = await place();
+    for (const hash of ['#/system', '#/']) await page.evaluate((to) => (location.hash = to), hash);
+    await row(page, opId(30)).waitFor();
+    assert.equal(await place(), before);
+    await row(page, opId(30)).locator('.row-link').focus();
+
     await page.keyboard.press('Home');
     await page.waitForFunction((id) => document.activeElement?.closest('[data-operation]')?.dataset.operation === id, opId(last));
     assert.equal(await page.locator('.list .table-scroll').evaluate((element) => element.scrollTop), 0);

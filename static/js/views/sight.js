@@ -43,12 +43,17 @@ export class Sight {
       this.observer?.disconnect();
       this.observer = null;
       if (!(element instanceof HTMLElement)) return;
+      let fresh = true;
       this.observer = new ResizeObserver(() => {
         if (element.clientHeight === 0) return;
+        // A list that comes back is where it was; one that has become shorter meanwhile, at its end.
+        if (fresh && this.top !== element.scrollTop) element.scrollTop = this.top;
+        const top = fresh ? element.scrollTop : this.top;
+        fresh = false;
         const row = rows === undefined ? null : element.querySelector(rows);
         const height = row instanceof HTMLElement && row.offsetHeight > 0 ? row.offsetHeight : this.row;
-        if (element.clientHeight === this.height && height === this.row) return;
-        Object.assign(this, { height: element.clientHeight, row: height });
+        if (top === this.top && element.clientHeight === this.height && height === this.row) return;
+        Object.assign(this, { top, height: element.clientHeight, row: height });
         schedule();
       });
       this.observer.observe(element);

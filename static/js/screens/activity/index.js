@@ -2,12 +2,12 @@
 // The screen of activity: every event as it happens, newest first, and back into what is stored.
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
-import { ref } from '../../../vendor/lit-html/directives/ref.js';
 import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { clean, counted, dateTime, moment, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { jsonText } from '../../plain.js';
 import { copyButton } from '../../views/parts.js';
+import { Sight, spaced } from '../../views/sight.js';
 import { Address } from './address.js';
 import { KEPT, windowOf } from './log.js';
 import { GROUPS, says, target, tone } from './look.js';
@@ -20,7 +20,7 @@ import { again, at, count, enter, event, fetchPast, hold, leave, model, settle, 
 const ROW = 34;
 const OPEN = 320;
 
-const place = { top: 0, height: 900 };
+const place = new Sight();
 
 /** @param {Ctx} ctx @param {Address} address */
 function toolbar(ctx, address) {
@@ -83,7 +83,7 @@ function listView(ctx, address) {
   }
   if (shown.to >= all - 20 && model.past === 'ready' && !model.log.isFull) queueMicrotask(() => void fetchPast());
   const now = ctx.now();
-  return html`<div class="event-scroll" tabindex="0" role="region" aria-label="Events" @scroll=${(/** @type {any} */ e) => scrolled(e.currentTarget, ctx)} ${ref((/** @type {any} */ element) => element && measure(element, ctx))}>
+  return html`<div class="event-scroll" tabindex="0" role="region" aria-label="Events" @scroll=${(/** @type {any} */ e) => place.scrolled(e.currentTarget, ctx.schedule)} ${place.measured(ctx.schedule)}>
     <ol class="events" aria-label="Events, newest first" ${spaced(shown.before, shown.after)}>
       ${repeat(
         entries,
@@ -118,34 +118,11 @@ function row(ctx, entry, now) {
   </li>`;
 }
 
-/** Room for what is not drawn. @param {number} before @param {number} after */
-const spaced = (before, after) =>
-  ref((/** @type {any} */ list) => {
-    if (!list) return;
-    list.style.paddingBlockStart = `${before}px`;
-    list.style.paddingBlockEnd = `${after}px`;
-  });
-
-/** @param {HTMLElement} element @param {Ctx} ctx */
-function scrolled(element, ctx) {
-  Object.assign(place, { top: element.scrollTop, height: element.clientHeight });
-  ctx.schedule();
-}
-
-/** @param {HTMLElement} element @param {Ctx} ctx */
-function measure(element, ctx) {
-  requestAnimationFrame(() => {
-    if (!element.isConnected || element.clientHeight <= place.height) return;
-    place.height = element.clientHeight;
-    ctx.schedule();
-  });
-}
-
 /** @type {import('../../screen.js').Screen} */
 export const screen = {
   enter: (ctx, route) => enter(ctx, new Address(route)),
   leave() {
-    place.top = 0;
+    place.reset();
     leave();
   },
   event,

@@ -2,7 +2,6 @@
 // The table of what has run: filters, rows of which only those in sight are drawn, older ones on the way down.
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
-import { ref } from '../../../vendor/lit-html/directives/ref.js';
 import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { rowKeys } from '../../a11y.js';
 import { clean, compact, cost, costExact, counted, dateTime, label, moment, whole } from '../../format.js';
@@ -11,6 +10,7 @@ import { totalTokens } from '../../state.js';
 import { elapsedText } from '../../states.js';
 import { decimal, csv, save } from '../../table-file.js';
 import { statePill } from '../../views/parts.js';
+import { Sight, spaced } from '../../views/sight.js';
 import { RANGES, STATES } from './address.js';
 import { MOST, fetchFirst, fetchMore, model, rows } from './model.js';
 
@@ -22,7 +22,7 @@ import { MOST, fetchFirst, fetchMore, model, rows } from './model.js';
 const ROW = 48;
 const SPARE = 20;
 
-const place = { top: 0, height: 900 };
+const place = new Sight();
 
 /** @param {Ctx} ctx @param {Address} address */
 export function listView(ctx, address) {
@@ -113,7 +113,7 @@ function table(ctx, address, all) {
   // The next page is fetched before its place is reached.
   if (to >= all.length - SPARE && model.next !== null && model.status === 'ready' && all.length < MOST) queueMicrotask(() => void fetchMore());
   const now = ctx.now();
-  return html`<div class="table-scroll" @keydown=${rowKeys} @scroll=${(/** @type {any} */ e) => scrolled(e.currentTarget, ctx)} ${ref((/** @type {any} */ element) => element && measure(element, ctx))}>
+  return html`<div class="table-scroll" @keydown=${rowKeys} @scroll=${(/** @type {any} */ e) => place.scrolled(e.currentTarget, ctx.schedule)} ${place.measured(ctx.schedule)}>
     <table role="table" aria-label="Operations" aria-rowcount=${model.next === null ? all.length + 1 : -1}>
       <thead role="rowgroup">
         <tr role="row" class="hrow head">
@@ -147,30 +147,6 @@ function foot(ctx, address, all) {
       <button class="button" type="button" @click=${() => address.set(ctx, { until: oldest.submitted_at })}>Go on with older ones</button>`;
   }
   return model.next === null ? `${counted(all.length, 'operation')}: that is all` : '';
-}
-
-/** Room for what is not drawn. @param {number} before @param {number} after */
-const spaced = (before, after) =>
-  ref((/** @type {any} */ body) => {
-    if (!body) return;
-    body.style.paddingBlockStart = `${before}px`;
-    body.style.paddingBlockEnd = `${after}px`;
-  });
-
-/** @param {HTMLElement} element @param {Ctx} ctx */
-function scrolled(element, ctx) {
-  Object.assign(place, { top: element.scrollTop, height: element.clientHeight });
-  ctx.schedule();
-}
-
-/** @param {HTMLElement} element @param {Ctx} ctx */
-function measure(element, ctx) {
-  requestAnimationFrame(() => {
-    if (!element.isConnected || element.clientHeight === 0) return;
-    const same = Math.abs(place.top - element.scrollTop) < ROW && element.clientHeight <= place.height;
-    Object.assign(place, { top: element.scrollTop, height: Math.max(place.height, element.clientHeight) });
-    if (!same) ctx.schedule();
-  });
 }
 
 /** @param {Ctx} ctx @param {Address} address @param {Operation} op @param {number} index @param {number} now */

@@ -2,10 +2,10 @@
 // The columns: virtualised, with cards that can be dragged, and reached by keys. Only what is in sight is drawn.
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
-import { ref } from '../../../vendor/lit-html/directives/ref.js';
 import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { clean, whole } from '../../format.js';
 import { icon } from '../../icons.js';
+import { Sight, inSight, spaced } from '../../views/sight.js';
 import { begin } from './ask.js';
 import { CARD, HEAD, cardView, invalidView } from './card.js';
 import { columns, move } from './columns.js';
@@ -16,10 +16,7 @@ import { model } from './model.js';
 /** @typedef {import('./columns.js').Column} Column */
 /** @typedef {import('./columns.js').Item} Item */
 
-/** Drawn above and below what is in sight, in pixels. */
-const SPARE = 400;
-
-/** Where each column is scrolled to, and how high it is. @type {Map<string, {top: number, height: number}>} */
+/** Where each column is scrolled to. @type {Map<string, Sight>} */
 const places = new Map();
 /** @type {{revision: number, wanted: string, columns: Column[]}} */
 let arranged = { revision: -1, wanted: '', columns: [] };
@@ -51,19 +48,9 @@ export function kanbanView(ctx, address) {
 
 /** @param {Ctx} ctx @param {Address} address @param {Column} column */
 function columnView(ctx, address, column) {
-  const place = places.get(column.key) ?? { top: 0, height: 900 };
+  const place = places.get(column.key) ?? new Sight();
   places.set(column.key, place);
-  let y = 0;
-  let before = 0;
-  let after = 0;
-  const drawn = [];
-  for (const item of column.items) {
-    const height = heightOf(item);
-    if (y + height < place.top - SPARE) before += height;
-    else if (y > place.top + place.height + SPARE) after += height;
-    else drawn.push(item);
-    y += height;
-  }
+  const { drawn, before, after } = inSight(column.items, heightOf, place);
   const dragged = model.dragged === null ? undefined : model.board.cards.get(model.dragged);
   const takes = dragged !== undefined && move(dragged, column.key) !== null;
   return html`<section class="kan-column ${takes ? 'takes' : ''}" aria-label=${`${clean(column.label, 100)}, ${column.count}`}>
@@ -72,10 +59,10 @@ function columnView(ctx, address, column) {
       class="kan-scroll"
       tabindex="-1"
       data-column=${column.key}
-      @scroll=${(/** @type {any} */ event) => scrolled(event.currentTarget, place, ctx)}
+      @scroll=${(/** @type {any} */ event) => place.scrolled(event.currentTarget, ctx.schedule)}
       @dragover=${(/** @type {DragEvent} */ event) => takes && event.preventDefault()}
       @drop=${(/** @type {DragEvent} */ event) => dropped(event, ctx, column.key)}
-      ${ref((/** @type {any} */ element) => element && measure(element, place, ctx))}
+      ${place.measured(ctx.schedule)}
     >
       ${column.items.length === 0 ? html`<p class="kan-none">${takes ? 'Drop it here' : 'Nothing here'}</p>` : nothing}
       <ul class="kan-list" aria-label=${clean(column.label, 100)} ${spaced(before, after)}>
@@ -92,30 +79,6 @@ function columnView(ctx, address, column) {
       </ul>
     </div>
   </section>`;
-}
-
-/** Room for what is not drawn. @param {number} before @param {number} after */
-const spaced = (before, after) =>
-  ref((/** @type {any} */ list) => {
-    if (!list) return;
-    list.style.paddingBlockStart = `${before}px`;
-    list.style.paddingBlockEnd = `${after}px`;
-  });
-
-/** @param {HTMLElement} element @param {{top: number, height: number}} place @param {Ctx} ctx */
-function scrolled(element, place, ctx) {
-  place.top = element.scrollTop;
-  place.height = element.clientHeight;
-  ctx.schedule();
-}
-
-/** @param {HTMLElement} element @param {{top: number, height: number}} place @param {Ctx} ctx */
-function measure(element, place, ctx) {
-  requestAnimationFrame(() => {
-    if (!element.isConnected || element.clientHeight === 0 || element.clientHeight <= place.height) return;
-    place.height = element.clientHeight;
-    ctx.schedule();
-  });
 }
 
 /** @param {DragEvent} event @param {Ctx} ctx @param {string} to */
