@@ -1,7 +1,7 @@
 // @ts-check
 // How states, phases and verdicts are called and coloured. Class names come from these tables, never from data.
 
-import { clock, duration } from './format.js';
+import { brief, clock } from './format.js';
 import { isFinal } from './state.js';
 
 /** @typedef {import('./state.js').Operation} Operation */
@@ -124,7 +124,7 @@ export const canResume = (op) => op.state === 'paused';
 export function elapsedText(op, now) {
   if (!isFinal(op.state)) return clock(elapsedNow(op, now));
   // An operation that was lost before its first report has no duration.
-  return op.elapsed_ms === 0 ? '–' : duration(op.elapsed_ms);
+  return op.elapsed_ms === 0 ? '–' : brief(op.elapsed_ms);
 }
 
 /** Elapsed time now: what runs goes on between two words from its runner. @param {Operation} op @param {number} now */

@@ -16,7 +16,7 @@ import { again, at, count, enter, event, fetchPast, hold, leave, model, settle, 
 /** @typedef {import('../../screen.js').Ctx} Ctx */
 /** @typedef {import('./types.js').Entry} Entry */
 
-/** Height of a row and of what an open one has beside it, in pixels; `activity.css` has the same. */
+/** Height of a row before one is measured, and of what an open one has beside it, in pixels, as in `activity.css`. */
 const ROW = 34;
 const OPEN = 320;
 
@@ -74,7 +74,7 @@ function listView(ctx, address) {
       break;
     }
   }
-  const shown = windowOf({ count: all, row: ROW, open, openHeight: OPEN, top: place.top, height: place.height });
+  const shown = windowOf({ count: all, row: place.row || ROW, open, openHeight: OPEN, top: place.top, height: place.height });
   /** @type {Entry[]} */
   const entries = [];
   for (let n = shown.from; n < shown.to; n += 1) {
@@ -83,7 +83,7 @@ function listView(ctx, address) {
   }
   if (shown.to >= all - 20 && model.past === 'ready' && !model.log.isFull) queueMicrotask(() => void fetchPast());
   const now = ctx.now();
-  return html`<div class="event-scroll" tabindex="0" role="region" aria-label="Events" @scroll=${(/** @type {any} */ e) => place.scrolled(e.currentTarget, ctx.schedule)} ${place.measured(ctx.schedule)}>
+  return html`<div class="event-scroll" tabindex="0" role="region" aria-label="Events" @scroll=${(/** @type {any} */ e) => place.scrolled(e.currentTarget, ctx.schedule)} ${place.measured(ctx.schedule, '.ev:not(.is-open)')}>
     <ol class="events" aria-label="Events, newest first" ${spaced(shown.before, shown.after)}>
       ${repeat(
         entries,

@@ -14,6 +14,7 @@ import { PRIORITIES, verbsOf } from './columns.js';
 import { graphView } from './graph.js';
 import { markdown } from './markdown.js';
 import { act, cardOf, dismiss, fetchEvents, model } from './model.js';
+import { valueView, words } from './value.js';
 import { VERBS, commandOf } from './verbs.js';
 
 /** @typedef {import('../../screen.js').Ctx} Ctx */
@@ -205,8 +206,8 @@ function sheet(ctx, card, detail) {
   const long = rest.filter(([, value]) => typeof value === 'string' && (value.length > LONG || value.includes('\n')));
   const short = rest.filter((entry) => !long.includes(entry));
   return html`<div class="sheet">
-    ${typeof detail.description === 'string' ? markdown(detail.description) : structured(detail.description)} ${result(detail)}
-    ${long.map(([key, value]) => html`<h3>${clean(key, 80)}</h3>${markdown(value)}`)}
+    ${typeof detail.description === 'string' ? markdown(detail.description) : valueView(detail.description)} ${result(detail)}
+    ${long.map(([key, value]) => html`<h3>${words(key)}</h3>${markdown(value)}`)}
     <h3>About</h3>
     <dl class="facts">
       ${fact('Status', html`<bdi>${clean(card.status ?? 'none written', 60)}</bdi>`)} ${fact('Priority', html`<bdi>${clean(card.priority ?? 'none written', 60)}</bdi>`)}
@@ -216,7 +217,7 @@ function sheet(ctx, card, detail) {
       ${fact('Operations', operations.length === 0 ? null : operations.map((/** @type {string} */ id) => html`<a class="mono" .href=${operationHref(String(id))}>${clean(id, 60)}</a> `))}
       ${fact('Labels', card.tags.length === 0 ? null : card.tags.map((tag) => html`<span class="tag tone-slate"><bdi>${clean(tag, 60)}</bdi></span> `))}
       ${fact('File', html`<code>${clean(path, 400)}</code> ${copyButton(ctx, path, 'the path')}`)}
-      ${short.map(([key, value]) => fact(clean(key, 60), shown(value)))}
+      ${short.map(([key, value]) => fact(words(key), valueView(value)))}
     </dl>
     ${notes(detail.notes)} ${problems(own.problems)}
   </div>`;
@@ -228,19 +229,6 @@ function ago(iso, now) {
   return text === null || text === 'now' ? (text ?? '') : `${text} ago`;
 }
 
-/** A value of a key that is no text: lists of plain values as lines, nothing for empty ones. @param {unknown} value */
-function shown(value) {
-  if (value === null || value === undefined || value === '') return null;
-  const plain = (/** @type {unknown} */ one) => typeof one !== 'object' || one === null;
-  if (Array.isArray(value) && value.every(plain)) {
-    return value.length === 0 ? null : html`<ul class="plain-list">${value.slice(0, 100).map((one) => html`<li class="foreign">${block(one, 500)}</li>`)}</ul>`;
-  }
-  return html`<bdi class="foreign">${typeof value === 'object' ? jsonText(value, 4_000) : block(value, 2_000)}</bdi>`;
-}
-
-/** @param {any} value */
-const structured = (value) => (value === null || value === undefined ? nothing : html`<pre class="md-code"><code>${jsonText(value, 8_000)}</code></pre>`);
-
 /** @param {any} detail */
 function result(detail) {
   const parts = [];
@@ -248,7 +236,7 @@ function result(detail) {
     const summary = typeof detail.result === 'string' ? detail.result : detail.result.summary;
     parts.push(html`<h3>Result</h3>${typeof summary === 'string' ? markdown(summary) : nothing}`);
     const rest = typeof detail.result === 'object' ? Object.entries(detail.result).filter(([key]) => key !== 'summary') : [];
-    if (rest.length > 0) parts.push(html`<dl class="facts">${rest.map(([key, value]) => fact(clean(key, 60), shown(value)))}</dl>`);
+    if (rest.length > 0) parts.push(html`<dl class="facts">${rest.map(([key, value]) => fact(words(key), valueView(value)))}</dl>`);
   }
   if (detail.error) {
     const text = typeof detail.error === 'string' ? detail.error : (detail.error.message ?? jsonText(detail.error, 4_000));
