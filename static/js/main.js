@@ -4,6 +4,7 @@
 import { render } from '../vendor/lit-html/lit-html.js';
 import { announce, forgetFocus, rememberFocus, restoreFocus } from './a11y.js';
 import * as api from './api.js';
+import { counted } from './format.js';
 import { Keys, isTyping } from './keys.js';
 import { Link } from './link.js';
 import { Overview } from './overview.js';
@@ -58,7 +59,9 @@ const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${loca
     }
     shown?.event(envelope);
   },
-  onResync() {
+  onResync(missed, reason) {
+    // The whole state follows; what happened in between was not seen here, and that is said.
+    if (reason !== 'epoch') store.notify(missed > 0 ? `The page fell behind by ${counted(missed, 'message')} and was brought up to date` : 'The page was away for long and was brought up to date', '', 'info');
     overview.refresh();
     shown?.hello();
   },

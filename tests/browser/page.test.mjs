@@ -381,6 +381,23 @@ test('no width makes the page scroll sideways', () =>
     }
   }));
 
+test('a page that fell behind says so, and shows what is so now', () =>
+  visit('empty', async (page, standin) => {
+    const id = begin(standin, 1, ABOUT);
+    await row(page, id).waitFor();
+    // Published while nothing reaches the page, as for one that is too slow.
+    const sockets = [...standin.sockets];
+    standin.sockets.clear();
+    end(standin, id, 'complete', { duration_ms: 1_000, cost_nano_usd: 0, cost_basis: 'computed' }, 0);
+    sockets.forEach((socket) => standin.sockets.add(socket));
+    for (const socket of sockets) {
+      socket.send(JSON.stringify({ type: 'resync', missed: 120, reason: 'slow' }));
+      standin.snapshot(socket);
+    }
+    await says(page.locator('.notice'), 'fell behind by 120 messages');
+    await says(row(page, id).locator('.c-state'), 'Complete');
+  }));
+
 test('an ended operation is run again, with its file or with a prompt that is typed', () =>
   visit('empty', async (page, standin, faults) => {
     const filed = begin(standin, 1, ABOUT);
