@@ -42,7 +42,7 @@ let shown = null;
 let failed = 0;
 
 const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, {
-  onStatus: (status) => store.set({ link: status }),
+  onStatus,
   onHello,
   onSnapshot: (message) => store.snapshot(message),
   onEvent(envelope) {
@@ -50,12 +50,7 @@ const link = new Link(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${loca
       store.event(envelope);
       overview.event(envelope);
       notifier.event(envelope);
-      const ended = envelope.type === 'execution.lost' || (envelope.type === 'execution.error' && envelope.data?.final !== false);
-      if (document.visibilityState !== 'visible' && ended) {
-        failed += 1;
-        // A hidden tab draws nothing else.
-        showTab();
-      }
+      if (document.visibilityState !== 'visible') whileHidden(envelope);
     }
     shown?.event(envelope);
   },
@@ -104,6 +99,23 @@ const palette = new Palette(ctx, () => shown, () => [
   { label: 'Stop all operations', hint: '', run: () => void ctx.verbs.stopAll() },
 ]);
 const shortcuts = new Shortcuts(schedule, () => head);
+
+/** A hidden tab draws nothing but its title and icon: what runs, and what has failed. @param {any} envelope */
+function whileHidden({ type, data }) {
+  if (!String(type).startsWith('execution.') || type === 'execution.progress') return;
+  if (type === 'execution.lost' || (type === 'execution.error' && data?.final !== false)) failed += 1;
+  store.fold();
+  showTab();
+}
+
+/** Told to a screen reader when it changes, not while it goes on. @param {import('./link.js').Status} status */
+function onStatus(status) {
+  const { phase } = store.model.link;
+  store.set({ link: status });
+  if (phase === 'live' && status.phase === 'offline') ctx.announce('The connection to the daemon is lost; shown is what was known');
+  if (phase === 'offline' && status.phase === 'live') ctx.announce('Connected to the daemon again');
+  if (document.visibilityState !== 'visible') showTab();
+}
 
 /** @param {any} hello */
 function onHello(hello) {

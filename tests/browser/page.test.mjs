@@ -204,6 +204,26 @@ test('a broken connection is shown, then resumed by cursor without gap or repeat
     forget(faults, /WebSocket|ERR_/);
   }));
 
+test('while the daemon is away the page says how old it is and when it tries again', () =>
+  visit('demo', async (page, standin, faults) => {
+    await page.evaluate(() => (location.hash = '#/system'));
+    await page.waitForSelector('.strip');
+    standin.accepting = false;
+    standin.drop();
+    // The waits grow: at some time there is one that can be cut short by hand.
+    await page.waitForFunction(() => Number(/as of .* ago · again in (\d+)s/.exec(document.querySelector('.connection')?.textContent ?? '')?.[1]) >= 2, null, { timeout: 30_000 });
+    assert.match(await page.locator('.page').getAttribute('class'), /is-stale/);
+    assert.notEqual(await page.locator('.main').evaluate((element) => getComputedStyle(element).filter), 'none');
+    assert.match(await page.locator('#announcer').textContent(), /connection to the daemon is lost/);
+    assert.match(await page.title(), /llmctl/);
+    standin.accepting = true;
+    await page.getByRole('button', { name: 'Now' }).click();
+    await page.waitForSelector('.connection.is-live');
+    await says(page.locator('#announcer'), 'Connected');
+    assert.equal(await page.locator('.main').evaluate((element) => getComputedStyle(element).filter), 'none');
+    forget(faults, /WebSocket|ERR_/);
+  }));
+
 test('a daemon that restarted gives a new picture', () =>
   visit('empty', async (page, standin, faults) => {
     const id = begin(standin, 1, ABOUT);

@@ -1,7 +1,7 @@
 // @ts-check
 // The head of the page: where one is, the connection, and what acts on everything.
 
-import { html } from '../../vendor/lit-html/lit-html.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock } from '../format.js';
 import { icon } from '../icons.js';
 import { sums } from '../sums.js';
@@ -18,7 +18,7 @@ export function headerView(ctx, screen, tools) {
     <a class="brand top-brand" href="#/" aria-label="llmctl, all operations">${mark()}</a>
     <h1 class="top-title">${screen.title}</h1>
     <div class="top-end">
-      ${connection(ctx.store)}
+      ${connection(ctx)}
       <button class="icon-button" type="button" data-control="palette" title="Commands (Ctrl+K)" aria-label="Commands" @click=${tools.palette}>${icon('search')}</button>
       <button
         class="icon-button top-bell ${notifier.on ? 'is-on' : ''}"
@@ -52,9 +52,9 @@ export const mark = () => html`<svg class="mark" viewBox="0 0 32 32" aria-hidden
   <circle cx="21.5" cy="12" r="3" />
 </svg>`;
 
-/** @param {import('../store.js').Store} store */
-function connection(store) {
-  const { link } = store.model;
+/** @param {import('../screen.js').Ctx} ctx */
+function connection(ctx) {
+  const { link } = ctx.store.model;
   if (link.phase === 'live') {
     const way = link.transport === 'socket' ? 'over a WebSocket' : 'over server-sent events, since no WebSocket can be opened';
     return html`<span class="connection is-live" .title=${`Daemon ${link.version}, ${way}`}><i class="dot"></i>Live</span>`;
@@ -63,7 +63,10 @@ function connection(store) {
     return html`<span class="connection is-waiting"><i class="dot"></i>Connecting</span>`;
   }
   const age = clock(Date.now() - link.lastHeardMs);
+  // What is being tried has no time; a second that has begun is told as a whole one.
+  const wait = link.retryAtMs === 0 ? null : clock(Math.max(0, link.retryAtMs - Date.now()) + 999);
   return html`<span class="connection is-offline" title="Shown is the last known state">
-    ${icon('offline')}<span>Offline<span class="connection-age"> · as of ${age} ago</span></span>
+    ${icon('offline')}<span>Offline<span class="connection-age"> · as of ${age} ago</span><span class="connection-wait"> · ${wait === null ? 'trying' : `again in ${wait}`}</span></span>
+    ${wait === null ? nothing : html`<button class="connection-now" type="button" @click=${() => ctx.link.now()}>Now</button>`}
   </span>`;
 }
