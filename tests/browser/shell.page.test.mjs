@@ -27,6 +27,32 @@ test('the palette goes to screens, does what the screen can, and gives the focus
     await says(page.locator('dialog[open]'), 'Partial results are kept');
   }));
 
+test('the palette acts on operations, keeps what is chosen in sight, and closes as it opened', () =>
+  visit('demo', async (page, standin) => {
+    const running = [...standin.state.operations.values()].find((op) => op.state === 'running');
+    await page.setViewportSize({ width: 390, height: 420 });
+    await page.keyboard.press('Control+k');
+    await page.waitForFunction(() => document.activeElement?.id === 'palette');
+    await page.keyboard.press('ArrowUp');
+    await page.waitForFunction(() => {
+      const [list, chosen] = [document.querySelector('.palette-list'), document.querySelector('.palette .is-chosen')];
+      if (!chosen || chosen.nextElementSibling) return false;
+      const [outer, inner] = [list.getBoundingClientRect(), chosen.getBoundingClientRect()];
+      return inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
+    });
+    await page.keyboard.press('Control+k');
+    await page.waitForFunction(() => !document.querySelector('dialog[open]'));
+    await page.keyboard.press('Control+k');
+    await page.locator('#palette').fill(`pause ${running.model}`);
+    await says(page.locator('[role=option].is-chosen'), 'Pause');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction((id) => document.querySelector(`[data-operation="${id}"] .c-state`)?.textContent.includes('Paused'), running.operation_id);
+    await page.keyboard.press('Control+k');
+    await page.locator('#palette').fill(`resume ${running.operation_id}`);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction((id) => document.querySelector(`[data-operation="${id}"] .c-state`)?.textContent.includes('Running'), running.operation_id);
+  }));
+
 test('all shortcuts are listed, with those of the screen', () =>
   visit('demo', async (page) => {
     await page.keyboard.press('?');

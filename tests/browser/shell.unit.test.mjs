@@ -19,6 +19,8 @@ test('a few letters find what is meant, the likeliest first', () => {
   assert.equal(found('').length, 3);
   assert.ok(score('live', 'Go to Live') > score('live', 'a long invitation to leave'));
   assert.equal(score('ab', 'ba'), 0);
+  assert.equal(score('oce', 'Show all keyboard helpers once, i.e. never'.slice(0, 24)), 0, 'scattered letters');
+  assert.ok(score('gtl', 'Go to Live') > 0, 'first letters');
 });
 
 test('what ended or broke is worth a word, progress is not', () => {
@@ -27,6 +29,11 @@ test('what ended or broke is worth a word, progress is not', () => {
   assert.equal(news({ type: 'execution.stopped', data: { operation_id: 'exec-1', by: 'user' } }), null);
   assert.equal(news({ type: 'execution.stopped', data: { operation_id: 'exec-1', by: 'budget' } }).title, 'Stopped by its budget');
   assert.equal(news({ type: 'mcp.server.failed', data: { server_name: 'git', message: 'gone' } }).hash, '#/mcp/git');
+  assert.match(news({ type: 'mcp.server.failed', data: { server_name: 'git', message: '401', state: 'needs_authentication' } }).title, /sign in/);
+  const budget = { scope: 'agent', name: 'dev', period: 'day', spent_nano_usd: 2_000_000_000, limit_nano_usd: 2_000_000_000 };
+  assert.equal(news({ type: 'cost.warning', data: { ...budget, level: 'threshold' } }), null);
+  assert.equal(news({ type: 'cost.warning', data: { ...budget, level: 'limit' } }).title, 'The budget of the day of agent dev is used up');
+  assert.equal(news({ type: 'execution.detached', data: { operation_id: 'exec-1' } }).title, 'No link to its runner');
   for (const type of ['execution.progress', 'execution.output', 'task.updated', 'nonsense']) assert.equal(news({ type, data: {} }), null);
   assert.equal(news({ type: 'execution.error', data: null }), null);
   assert.equal(news({ type: 'execution.error', data: { operation_id: 'exec-1', final: false } }), null, 'another attempt follows');

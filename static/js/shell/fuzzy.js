@@ -1,6 +1,9 @@
 // @ts-check
 // Which entries of a long list are meant by a few letters, the likeliest first. Pure.
 
+/** Points that a letter has to bring on average where the whole is not found. */
+const LEAST = 2;
+
 /**
  * How well letters fit a text: all have to occur in order; whole words, beginnings of words and runs count more.
  * @param {string} wanted lower case
@@ -23,6 +26,8 @@ export function score(wanted, text) {
     points += 1 + run * 3 + (at === 0 || /[^a-z0-9]/.test(all[at - 1]) ? 5 : 0);
     from = at + 1;
   }
+  // Letters that are scattered over a text mean nothing.
+  if (points < LEAST * wanted.replaceAll(' ', '').length) return 0;
   return points / (1 + all.length / 100);
 }
 

@@ -30,7 +30,22 @@ export function news({ type, data }) {
       return about('Lost', 'Its runner ended without a word');
     case 'budget.refused':
       return data.action === 'refuse' ? about('Refused by a budget', data.message ?? '') : null;
+    case 'execution.detached':
+      return about('No link to its runner', 'It goes on; its figures are those of the last report');
+    case 'cost.warning': {
+      if (data.level !== 'limit') return null;
+      const whose = data.scope === 'all' ? '' : ` of ${clean(data.scope, 40)} ${clean(data.name, 60)}`;
+      return {
+        tag: `budget-${data.scope}-${data.name}-${data.period}`,
+        title: `The budget of the ${clean(data.period, 20)}${whose} is used up`,
+        body: `${cost(data.spent_nano_usd)} of ${cost(data.limit_nano_usd)}`,
+        hash: '#/cost',
+      };
+    }
     case 'mcp.server.failed':
+      if (data.state === 'needs_authentication') {
+        return { tag: `mcp-${data.server_name}`, title: `MCP server ${clean(data.server_name, 60)} wants you to sign in`, body: clean(data.message, 200), hash: `#/mcp/${encodeURIComponent(String(data.server_name))}` };
+      }
       return { tag: `mcp-${data.server_name}`, title: `MCP server ${clean(data.server_name, 60)} is down`, body: clean(data.message, 200), hash: `#/mcp/${encodeURIComponent(String(data.server_name))}` };
     default:
       return null;

@@ -7,6 +7,7 @@ import { clean } from '../format.js';
 import { icon } from '../icons.js';
 import { screens } from '../screens.js';
 import { isFinal } from '../state.js';
+import { canPause, canResume } from '../states.js';
 import { showDialog } from './confirm.js';
 import { best } from './fuzzy.js';
 import { hrefOf } from './nav.js';
@@ -27,18 +28,32 @@ export class Palette {
     this.open = false;
     this.text = '';
     this.chosen = 0;
+    this.closing = false;
     /** @type {Entry[]} */ this.entries = [];
+    /** What fits the text, found when that changes. @type {Entry[]} */ this.found = [];
   }
 
   show() {
     if (this.open) return;
-    Object.assign(this, { open: true, text: '', chosen: 0, entries: this.all() });
-    this.ctx.schedule();
+    Object.assign(this, { open: true, entries: this.all() });
+    this.type('');
   }
 
   hide() {
     if (!this.open) return;
-    Object.assign(this, { open: false, entries: [] });
+    // The browser tells of it later; by then it may have been opened again.
+    this.closing = document.querySelector('dialog.palette[open]') !== null;
+    this.forget();
+  }
+
+  /** The dialog was closed, by us or by the browser. */
+  closed() {
+    if (this.closing) this.closing = false;
+    else this.forget();
+  }
+
+  forget() {
+    Object.assign(this, { open: false, entries: [], found: [] });
     this.ctx.schedule();
   }
 
@@ -52,13 +67,15 @@ export class Palette {
     const running = [...ctx.store.model.data.operations.values()].slice(-300).reverse().flatMap((op) => {
       const name = `${clean(op.model ?? op.tool ?? 'operation', 40)} ${op.operation_id}`;
       const open = { label: `Open ${name}`, hint: op.state, run: () => ctx.navigate(`/operations/${op.operation_id}`) };
-      return isFinal(op.state) ? [open] : [open, { label: `Stop ${name}`, hint: op.state, run: () => void ctx.verbs.stop(op.operation_id, false) }];
+      if (isFinal(op.state)) return [open];
+      const entries = [open, { label: `Stop ${name}`, hint: op.state, run: () => void ctx.verbs.stop(op.operation_id, false) }];
+      const verb = canPause(op) ? 'pause' : canResume(op) ? 'resume' : null;
+      if (verb !== null) entries.push({ label: `${verb === 'pause' ? 'Pause' : 'Resume'} ${name}`, hint: op.state, run: () => void ctx.verbs.change(op.operation_id, verb) });
+      const place = op.queue;
+      if (place) entries.push({ label: `${place.held ? 'Release' : 'Hold'} ${name}`, hint: op.state, run: () => void ctx.verbs.changeQueue(op.operation_id, { held: !place.held }) });
+      return entries;
     });
     return [...goes, ...keys, ...this.own(), ...commands, ...running].slice(0, MOST);
-  }
-
-  get found() {
-    return best(this.entries, this.text, SHOWN);
   }
 
   /** @param {Entry|undefined} entry */
@@ -73,6 +90,11 @@ export class Palette {
   key(event) {
     if (event.isComposing) return;
     const { found } = this;
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
+      event.preventDefault();
+      this.hide();
+      return;
+    }
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by !== undefined) this.chosen = (this.chosen + by + found.length) % Math.max(1, found.length);
     else if (event.key === 'Home' && event.ctrlKey) this.chosen = 0;
@@ -80,17 +102,20 @@ export class Palette {
     else return;
     event.preventDefault();
     this.ctx.schedule();
+    // Drawn in the frame that has just been asked for.
+    requestAnimationFrame(() => document.getElementById(`palette-${this.chosen}`)?.scrollIntoView({ block: 'nearest' }));
   }
 
   /** @param {string} text */
   type(text) {
-    Object.assign(this, { text: text.slice(0, 100), chosen: 0 });
+    const cut = text.slice(0, 100);
+    Object.assign(this, { text: cut, chosen: 0, found: best(this.entries, cut, SHOWN) });
     this.ctx.schedule();
   }
 
   view() {
-    const found = this.open ? this.found : [];
-    return html`<dialog class="dialog palette" aria-label="Commands" @close=${() => this.hide()} @click=${(/** @type {MouseEvent} */ e) => e.target === e.currentTarget && this.hide()} ${ref((/** @type {any} */ element) => showDialog(element, this.open))}>
+    const { found } = this;
+    return html`<dialog class="dialog palette" aria-label="Commands" @close=${() => this.closed()} @click=${(/** @type {MouseEvent} */ e) => e.target === e.currentTarget && this.hide()} ${ref((/** @type {any} */ element) => showDialog(element, this.open))}>
       ${this.open
         ? html`<div class="palette-field">
               ${icon('search')}
