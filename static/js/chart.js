@@ -129,7 +129,9 @@ export class LlmChart extends HTMLElement {
   columns(data) {
     const xs = data.times ?? Array.from({ length: length(data) }, (_, i) => i);
     const rows = data.series.map((series) => series.values);
-    return [xs, ...(data.stacked ? stack(rows).reverse() : rows)];
+    const columns = data.stacked ? stack(rows).reverse() : rows;
+    // A bar of no height would still have an edge.
+    return [xs, ...(data.kind === 'bars' ? columns.map((column) => column.map((value) => value || null)) : columns)];
   }
 
   /** @param {number} width @param {number} height */

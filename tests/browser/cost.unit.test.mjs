@@ -138,9 +138,10 @@ test('a new record is in every sum, and they go on adding up', () => {
 test('a projection is a straight line to the end of the period, in its zone', () => {
   assert.equal(new Date(beginning('2026-03-30', 'Europe/Zurich')).toISOString(), '2026-03-29T22:00:00.000Z');
   assert.equal(new Date(beginning('2026-03-29', 'Europe/Zurich')).toISOString(), '2026-03-28T23:00:00.000Z');
-  const day = budget({ period: 'day', spent_nano_usd: 1_000, limit_nano_usd: 3_000, used_percent: 33, timezone: 'UTC', resets_at: '2026-11-24T00:00:00.000Z' });
+  const day = budget({ period: 'day', reserved_nano_usd: 0, spent_nano_usd: 1_000, limit_nano_usd: 3_000, used_percent: 33, timezone: 'UTC', resets_at: '2026-11-24T00:00:00.000Z' });
   assert.deepEqual(projection(day, at('2026-11-23T06:00:00Z')), { nano: 4_000, permille: 250 });
   assert.equal(projection(day, at('2026-11-23T00:10:00Z')), null, 'too early');
+  assert.deepEqual(projection({ ...day, reserved_nano_usd: 9_000 }, at('2026-11-23T06:00:00Z')), { nano: 10_000, permille: 250 }, 'never below what is spent and held');
   assert.equal(projection({ ...day, period: 'operation', resets_at: null }, 0), null);
   // The day the clocks went forward has 23 hours.
   const short = { ...day, timezone: 'Europe/Zurich', resets_at: '2026-03-29T22:00:00.000Z' };
@@ -168,6 +169,6 @@ test('models are sorted with what nobody measured at the end', () => {
   assert.equal(perMillion(3_000_000), 3_000_000_000n);
   assert.equal(perMillion(null), null);
   assert.equal(percent(952), '95.2 %');
-  assert.deepEqual([rate(48_210), rate(142_900), rate(null)], ['48.2', '143', '–']);
+  assert.deepEqual([rate(48_210), rate(142_900), rate(22_857_000), rate(null)], ['48.2', '143', '22\u202f857', '–']);
   assert.equal(origin({ source: 'catalogue', table: 'genai-prices 0.2.1' }), 'the built-in table, genai-prices 0.2.1');
 });

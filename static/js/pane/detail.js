@@ -4,7 +4,7 @@
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { tabKeys } from '../a11y.js';
 import { GIVEN, partialPath } from '../api/operations.js';
-import { bytes, clean, compact, cost, costExact, counted, duration, whole } from '../format.js';
+import { brief, bytes, clean, compact, cost, costExact, counted, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
 import { basisText, elapsedText, placeText, stopText } from '../states.js';
@@ -100,14 +100,20 @@ function strip(store, op, now) {
   const rate = isFinal(op.state) ? null : rateText(store, op.operation_id);
   const limit = op.max_cost_nano_usd === null ? '' : `of ${cost(op.max_cost_nano_usd)}`;
   return html`<dl class="strip">
-    ${stat('Elapsed', elapsedText(op, now), op.first_output_ms === null ? '' : `first output ${duration(op.first_output_ms)}`)}
+    ${stat('Elapsed', elapsedText(op, now), op.first_output_ms === null ? '' : `first output ${brief(op.first_output_ms)}`)}
     ${stat('Tokens', compact(totalTokens(op.tokens)), `${compact(op.tokens.output)} out`, tokenTitle(op))}
-    ${stat('Cost', op.cost_nano_usd === null ? cost(null) : cost(op.cost_nano_usd), limit || (op.cost_nano_usd === null ? '' : op.cost_basis), `${costExact(op.cost_nano_usd)}\n${basisText(op.cost_basis)}`)}
+    ${stat('Cost', op.cost_nano_usd === null ? cost(null) : cost(op.cost_nano_usd), limit || costNote(op), `${costExact(op.cost_nano_usd)}\n${basisText(op.cost_basis)}`)}
     ${isFinal(op.state)
       ? stat('Exit', exitText(op), op.calls > 0 ? counted(op.calls, 'tool call') : '')
       : stat('Rate', rate ?? '–', sparkline(store.rates.graph(op.operation_id)))}
     ${stat('Output', bytes(op.stdout_bytes), op.stderr_bytes > 0 ? `${bytes(op.stderr_bytes)} stderr` : '')}
   </dl>`;
+}
+
+/** Where the figure comes from; what never ran cost nothing, whoever says so. @param {Operation} op */
+function costNote(op) {
+  if (isFinal(op.state) && op.started_at === null) return 'it never ran';
+  return op.cost_nano_usd === null ? '' : op.cost_basis;
 }
 
 /** @param {Operation} op */

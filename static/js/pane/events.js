@@ -1,7 +1,7 @@
 // @ts-check
 // What an event says, in one line for people. Pure; the screens of the page share it.
 
-import { brief, bytes, clean, compact, cost, counted, duration, label } from '../format.js';
+import { brief, bytes, clean, compact, cost, counted, label } from '../format.js';
 import { totalTokens } from '../state.js';
 
 /**
@@ -23,7 +23,7 @@ function tokenText(tokens) {
 }
 
 /** @param {any} d */
-const ended = (d) => [duration(d.duration_ms), tokenText(d.tokens), cost(d.cost_nano_usd)].filter(Boolean).join(' · ');
+const ended = (d) => [brief(d.duration_ms), tokenText(d.tokens), cost(d.cost_nano_usd)].filter(Boolean).join(' · ');
 
 /** @type {Record<string, (d: any) => Told>} */
 const TELL = {

@@ -45,6 +45,7 @@ export class Pane {
     this.stderr = false;
     this.wrapped = true;
     this.timer = 0;
+    /** Whose details are on their way. @type {string|null} */ this.fetching = null;
     /** @type {Place} */ this.place = { closeHref: '#/', tabPath: () => '/', fullHref: null, findPath: () => '/' };
     /** @type {import('./recorded.js').Asked<any>} */ this.events = idle();
     /** @type {import('./recorded.js').Asked<any>} */ this.cost = idle();
@@ -72,7 +73,8 @@ export class Pane {
     });
     this.timer = window.setTimeout(() => {
       void this.output?.follow('stdout');
-      void this.fetch();
+      // Asked for already where the connection came up meanwhile.
+      if (this.extra.status === 'loading') void this.fetch();
     }, FOLLOW_AFTER_MS);
   }
 
@@ -130,8 +132,10 @@ export class Pane {
 
   async fetch() {
     const id = this.id;
-    if (id === null) return;
+    if (id === null || this.fetching === id) return;
+    this.fetching = id;
     const answer = await api.getOperation(id);
+    if (this.fetching === id) this.fetching = null;
     if (this.id !== id) return;
     if (!answer.ok) {
       this.set({ ...this.extra, status: answer.status === 404 ? 'missing' : 'failed' });

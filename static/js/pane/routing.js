@@ -14,7 +14,7 @@ export function routingTab(extra) {
 
 /** @param {any} d */
 function decision(d) {
-  const asked = Object.entries(d.requested ?? {}).filter(([, value]) => value !== null && value !== '');
+  const asked = Object.entries(d.requested ?? {}).filter(([, value]) => value !== null && value !== '' && !(Array.isArray(value) && value.length === 0));
   const took = Number(d.decided_us);
   return html`<section class="decision">
     <h3>
@@ -22,7 +22,7 @@ function decision(d) {
       <span class="muted">${d.trigger === 'submit' ? 'on submission' : `after ${clean(d.trigger, 60)}`}${Number.isFinite(took) ? `, decided in ${(took / 1_000).toFixed(1)} ms` : ''}</span>
     </h3>
     ${asked.length > 0
-      ? html`<p class="asked"><span class="muted">Asked for</span> ${asked.map(([key, value]) => html`<span class="ask"><span class="muted">${label(clean(key, 40))}</span> <bdi>${clean(value, 120)}</bdi></span>`)}</p>`
+      ? html`<p class="asked"><span class="muted">Asked for</span> ${asked.map(([key, value]) => html`<span class="ask"><span class="muted">${label(clean(key, 40))}</span> <bdi>${clean(Array.isArray(value) ? value.join(', ') : value, 120)}</bdi></span>`)}</p>`
       : nothing}
     ${d.selected
       ? html`<p class="decided"><b><bdi>${clean(name(d.selected), 200)}</bdi></b> <bdi>${clean(d.selected.reason, 500)}</bdi></p>`

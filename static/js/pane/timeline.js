@@ -4,7 +4,7 @@
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { guard } from '../../vendor/lit-html/directives/guard.js';
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
-import { clock, dateTime, timeOfDay, whole } from '../format.js';
+import { brief, clock, dateTime, timeOfDay, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { describe } from './events.js';
 import { EVENTS_KEPT } from './recorded.js';
@@ -30,7 +30,7 @@ function eventRow(e, op) {
   const since = Date.parse(e.at) - Date.parse(op.submitted_at);
   return html`<li class="event">
     <time class="event-time num" .dateTime=${String(e.at)} .title=${dateTime(e.at)}>${timeOfDay(e.at)}</time>
-    <span class="event-since num muted">${since >= 0 ? `+${clock(since)}` : ''}</span>
+    <span class="event-since num muted">${since >= 0 ? `+${since < 1_000 ? brief(since) : clock(since)}` : ''}</span>
     <span class="event-mark tone-${told.tone}">${icon(told.icon)}</span>
     <span class="event-text"><b><bdi>${told.title}</bdi></b> <bdi class="muted">${told.text}</bdi></span>
   </li>`;

@@ -33,7 +33,7 @@ export function headerView(ctx, screen, tools) {
       <button class="icon-button" type="button" title="Light, dark or as the system" aria-label="Change colour scheme" @click=${() => nextTheme(ctx)}>
         ${icon('theme')}
       </button>
-      <button class="button stop stop-all" type="button" ?disabled=${!any} @click=${() => void ctx.verbs.stopAll()}>
+      <button class="button stop stop-all" type="button" title="Stop all operations" ?disabled=${!any} @click=${() => void ctx.verbs.stopAll()}>
         ${icon('stop')}<span>Stop all</span>
       </button>
     </div>

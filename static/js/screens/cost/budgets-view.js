@@ -22,7 +22,7 @@ function card(b, nowMs) {
   const mark = ahead === null ? null : scaled(ahead.nano, b.limit_nano_usd);
   const how = ahead === null
     ? ''
-    : `Estimated: ${costExact(b.spent_nano_usd)} were recorded in the ${(ahead.permille / 10).toFixed(1)} % of the period that is over; the same pace to its end gives ${cost(ahead.nano)}. What is held is not in it.`;
+    : `Estimated: ${costExact(b.spent_nano_usd)} were recorded in the ${(ahead.permille / 10).toFixed(1)} % of the period that is over; the same pace to its end gives ${cost(ahead.nano)}, which is never taken to be less than what is spent and held.`;
   return html`<li class="budget tone-${state.tone}">
     <div class="budget-head">
       <div class="budget-name"><bdi>${what}</bdi><span class="muted">${detail}</span></div>

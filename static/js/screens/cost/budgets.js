@@ -45,7 +45,7 @@ export function beginning(date, zone) {
 }
 
 /**
- * What will have been spent at the end of the period if it goes on as it did so far, and how much of the period is over
+ * What will have been spent at the end of the period if it goes on as it did so far, at least what is spent and held, and how much of the period is over
  * in thousandths. None where a period has no end, or has only begun.
  * @param {Budget} b
  * @param {number} nowMs
@@ -60,8 +60,9 @@ export function projection(b, nowMs) {
   if (whole <= 0 || over <= 0) return null;
   const permille = Math.floor((over * 1_000) / whole);
   if (permille < EARLY_PERMILLE) return null;
-  const nano = Number((BigInt(b.spent_nano_usd) * BigInt(Math.round(whole))) / BigInt(Math.round(over)));
-  return { nano, permille };
+  const line = Number((BigInt(b.spent_nano_usd) * BigInt(Math.round(whole))) / BigInt(Math.round(over)));
+  // What operations that run have been promised comes on top in any case.
+  return { nano: Math.max(line, b.spent_nano_usd + b.reserved_nano_usd), permille };
 }
 
 /**

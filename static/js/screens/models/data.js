@@ -1,6 +1,8 @@
 // @ts-check
 // What the screen Models works out: order and filter of models, prices per million tokens, words for reasons. Pure.
 
+import { whole } from '../../format.js';
+
 /**
  * @typedef {object} Rates Pico-dollars for a token.
  * @property {number|null} input_pico_usd
@@ -138,7 +140,7 @@ export const percent = (permille) => (permille === null || permille === undefine
 /** Tokens a second. @param {number|null|undefined} milli */
 export function rate(milli) {
   if (milli === null || milli === undefined) return '–';
-  return milli < 100_000 ? (milli / 1_000).toFixed(1) : String(Math.round(milli / 1_000));
+  return milli < 100_000 ? (milli / 1_000).toFixed(1) : whole(Math.round(milli / 1_000));
 }
 
 /** What an address names a model: nothing for the default of tools. @param {Model} model */

@@ -82,8 +82,14 @@ function head(route, model, key, name, title = '') {
   </th>`;
 }
 
+/** What has no name: a tool chose for itself, or nothing was chosen because nothing could take it. @param {Model} m */
+const nameless = (m) => (m.offered_by.some((offer) => offer.operations > 0) ? 'default of the tool' : 'none chosen');
+
+/** The built-in model asks nobody, so that it has no price. @param {Model} m */
+const isFree = (m) => m.provider === 'practice' && m.price === null;
+
 /** @param {Model} m */
-const nameOf = (m) => (m.model === null ? html`<span class="muted">default of the tool</span>` : html`<bdi>${clean(m.model, 120)}</bdi>`);
+const nameOf = (m) => (m.model === null ? html`<span class="muted">${nameless(m)}</span>` : html`<bdi>${clean(m.model, 120)}</bdi>`);
 
 /** @param {ModelsModel} model @param {Model} m @param {Route} route */
 function row(model, m, route) {
@@ -111,7 +117,7 @@ function row(model, m, route) {
       <td class="num" data-name="Cost" title=${s ? costTitle(s) : nothing}>${s ? `${s.cost_unknown === s.operations ? 'unknown' : cost(s.cost_nano_usd)}${s.cost_unknown > 0 && s.cost_unknown < s.operations ? ' +' : ''}` : '–'}</td>
       <td class="num" data-name="Tokens" title=${s ? whole(s.tokens) : nothing}>${s ? compact(s.tokens) : '–'}</td>
       <td class="num" data-name="Last used" title=${m.last_used_at ? dateTime(m.last_used_at) : nothing}>${m.last_used_at ? moment(m.last_used_at, model.nowMs) : 'never'}</td>
-      <td class="num" data-name="In / out per M">${m.price ? html`${price(rates?.input_pico_usd)} <span class="muted">/</span> ${price(rates?.output_pico_usd)}` : html`<span class="muted">unknown</span>`}</td>
+      <td class="num" data-name="In / out per M">${m.price ? html`${price(rates?.input_pico_usd)} <span class="muted">/</span> ${price(rates?.output_pico_usd)}` : html`<span class="muted">${isFree(m) ? 'free' : 'unknown'}</span>`}</td>
     </tr>
     ${open ? html`<tr class="model-more"><td colspan="12">${more(m)}</td></tr>` : nothing}`;
 }
@@ -152,7 +158,7 @@ function more(m) {
     </section>
     <section>
       <h3>Price <span class="muted">US dollars for a million tokens</span></h3>
-      ${m.price ? priceView(m.price) : html`<p class="muted">${m.price_missing === 'no_row_today' ? 'The price table has no price for today.' : 'No price is known: costs of this model are unknown, never zero.'}</p>`}
+      ${m.price ? priceView(m.price) : isFree(m) ? html`<p class="muted">It is built in, asks no provider and costs nothing.</p>` : html`<p class="muted">${m.price_missing === 'no_row_today' ? 'The price table has no price for today.' : 'No price is known: costs of this model are unknown, never zero.'}</p>`}
     </section>
     <section>
       <h3>Offered by</h3>
