@@ -71,6 +71,24 @@ test('an operation that was started in a terminal appears, streams and ends with
     assert.ok((await page.locator('.tab-panel').innerText()).trim().length > 20);
   }));
 
+test('an ended operation is run again from the page, and its limit and kept files are at hand', () =>
+  look(`/operations/${stage.ops.stopped}`, async (page) => {
+    await page.locator('[data-control=more]').click();
+    const kept = page.locator('.op-more a[download]').first();
+    assert.equal(await page.evaluate(async (href) => (await fetch(href)).status, await kept.getAttribute('href')), 200);
+    await page.keyboard.press('Escape');
+    await page.locator('[data-control=retry]').click();
+    const prompt = page.locator('#retry-prompt');
+    if ((await prompt.count()) > 0) await prompt.fill('WORDS:5');
+    await page.locator('.op-retry').getByRole('button', { name: 'Run again' }).click();
+    await page.waitForFunction((id) => /operations\/exec-/.test(location.hash) && !location.hash.includes(id), stage.ops.stopped);
+    const again = /exec-[0-9a-z]+/.exec(page.url())[0];
+    await says(page.locator('.detail-id'), again);
+    assert.equal((await stage.operation(again)).retry_of, stage.ops.stopped);
+    assert.equal((await stage.operation(stage.ops.stopped)).retried_by, again);
+    await page.locator('.detail-buttons').getByRole('button', { name: /^Stop/ }).or(page.locator('[data-control=retry]')).first().waitFor();
+  }));
+
 test('a limit set on the page is the limit the daemon holds', () =>
   look(`/operations/${stage.ops.running[1]}`, async (page) => {
     const id = stage.ops.running[1];
