@@ -15,6 +15,7 @@ import { scenes } from './scenes.mjs';
 import * as live from './standin/live.mjs';
 import * as tasks from './standin/tasks.mjs';
 import * as cost from './standin/cost.mjs';
+import * as history from './standin/history.mjs';
 import * as mcp from './standin/mcp.mjs';
 import * as stream from './standin/stream.mjs';
 import * as system from './standin/system.mjs';
@@ -27,6 +28,7 @@ import * as system from './standin/system.mjs';
 const MORE = [
   tasks,
   cost,
+  history,
   mcp,
   system,
   stream,

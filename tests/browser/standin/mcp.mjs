@@ -80,16 +80,33 @@ export function withMany(s, count) {
   for (let i = 0; i < count; i += 1) s.mcp.set(`server-${String(i).padStart(3, '0')}`, server(`server-${String(i).padStart(3, '0')}`));
 }
 
+const EVERY_STATE = ['running', 'degraded', 'unhealthy', 'backing_off', 'crash_loop', 'needs_authentication', 'failed', 'manual', 'stopped', 'starting', 'stopping'];
+
+/** So many, of every state in turn. */
+export function withEveryState(s, count) {
+  for (let i = 0; i < count; i += 1) {
+    const state = EVERY_STATE[i % EVERY_STATE.length];
+    const name = `server-${String(i).padStart(3, '0')}`;
+    const wrong = { degraded: { reasons: ['required tool create_issue is missing'] }, backing_off: { next_start_at: iso(Date.now() + 3_600_000) } }[state] ?? {};
+    s.mcp.set(name, server(name, { state, auto_start: i % 3 !== 0, last_error: ['crash_loop', 'failed', 'needs_authentication'].includes(state) ? `what happened to ${i}` : null, ...wrong }));
+  }
+}
+
 export function begin(s) {
   /** @type {Map<string, any>} */ s.mcp = new Map();
+  /** What a verb waits for before it is done. @type {(() => Promise<void>)|null} */ s.mcpGate = null;
   s.mcpLogs = new Map();
   s.mcpRefuse = new Map();
   s.mcpWaitMs = 60;
   s.calls_made = [];
 }
 
+const OPEN = ['running', 'degraded', 'unhealthy'];
+/** Ends that the details of a server tell; `restarts` has all that are kept. */
+const TOLD = 20;
+
 const sums = (all) => {
-  const open = all.filter((one) => ['running', 'degraded', 'unhealthy'].includes(one.state));
+  const open = all.filter((one) => OPEN.includes(one.state));
   return {
     healthy: all.filter((one) => one.state === 'running').length, total: all.length, auto_managed: all.filter((one) => one.auto_start).length,
     total_tools: open.reduce((sum, one) => sum + one.tools_count, 0),
@@ -127,25 +144,38 @@ export function handle(s, { request, response, url, message }) {
   }
   const one = s.mcp.get(rawName);
   if (what !== 'server' || !one) {
-    s.json(response, 404, { error: `There is no server ${rawName}`, code: 'server_not_found', hint: 'llmctl mcp list' });
+    s.json(response, 404, { error: `no MCP server is called "${rawName}"`, code: 'server_not_found' });
     return true;
   }
-  if (verb === undefined) s.json(response, 200, one);
-  else if (verb === 'log') s.json(response, 200, { lines: s.mcpLogs.get(rawName) ?? [], path: one.log_path });
+  if (verb === undefined) s.json(response, 200, { ...one, history: one.history.slice(0, TOLD) });
+  else if (verb === 'log') s.json(response, 200, { lines: (s.mcpLogs.get(rawName) ?? []).slice(-Number(url.searchParams.get('tail') ?? 500)), path: one.log_path });
   else if (verb === 'restarts') s.json(response, 200, { restarts: one.history });
   else if (request.method !== 'POST') s.json(response, 405, { error: 'Use POST', code: 'method_not_allowed' });
-  else setTimeout(() => change(s, response, one, verb, message), s.mcpWaitMs);
+  else void change(s, response, one, verb, message);
   return true;
 }
 
-function change(s, response, one, verb, message) {
+/** A verb, answered when its result is known. */
+async function change(s, response, one, verb, message) {
+  await (s.mcpGate ? s.mcpGate() : new Promise((done) => setTimeout(done, s.mcpWaitMs)));
   const refusal = s.mcpRefuse.get(`${one.name}/${verb}`);
   if (refusal) return s.json(response, refusal.status ?? 500, refusal.body);
-  if (verb === 'call') {
-    s.calls_made.push({ server: one.name, ...message });
-    const answer = s.mcpAnswer ?? { is_error: false, text: `called ${message.tool}`, result: { content: [{ type: 'text', text: `called ${message.tool}` }] }, duration_ms: 42 };
-    return s.json(response, 200, answer);
+  if (['discover', 'call'].includes(verb) && !OPEN.includes(one.state)) {
+    const hint = `start it with \`llmctl mcp start ${one.name}\``;
+    return s.json(response, 409, { error: `MCP server "${one.name}" is ${one.state}; ${hint}`, code: 'wrong_state', hint, detail: { state: one.state } });
   }
+  if (verb === 'call') return call(s, response, one, message);
   act(s, one, verb);
-  return s.json(response, 200, { status: 'ok', server: summary(s.mcp.get(one.name)) });
+  const now = s.mcp.get(one.name);
+  if (verb !== 'discover') return s.json(response, 200, { status: 'ok', server: summary(now) });
+  const { tools, resources, prompts, discovered_at, protocol_version } = now;
+  return s.json(response, 200, { server_name: one.name, tools, resources, prompts, discovered_at, protocol_version });
+}
+
+function call(s, response, one, message) {
+  s.calls_made.push({ server: one.name, ...message });
+  if (!one.tools.some((known) => known.name === message.tool)) return s.json(response, 400, { error: `MCP server "${one.name}" has no tool "${message.tool}"`, code: 'bad_tool' });
+  const text = `called ${message.tool}`;
+  const answer = s.mcpAnswer ?? { is_error: false, text, result: { content: [{ type: 'text', text }] }, duration_ms: 42 };
+  return s.json(response, 200, answer);
 }

@@ -47,6 +47,19 @@ export class Address {
     this.set(ctx, { q: null, state: null, tool: null, model: null, agent: null, since: null, until: null });
   }
 
+  /** Goes on from an operation to older ones, itself still in sight; back leads to the newer ones. @param {import('../../screen.js').Ctx} ctx @param {string} submitted */
+  older(ctx, submitted) {
+    const until = new Date(Date.parse(submitted) + 1).toISOString();
+    ctx.navigate(path(['history', ...this.parts], changed(this.query, { until })));
+  }
+
+  /** The time that is meant, for what knows no ages; whole minutes, so that it seldom changes. @param {number} now */
+  span(now) {
+    const age = /^(\d+)([smhd])$/.exec(this.since);
+    const from = age ? now - Number(age[1]) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[/** @type {'s'} */ (age[2])] : NaN;
+    return { from: age ? new Date(Math.floor(from / 60_000) * 60_000).toISOString() : this.since, to: this.until };
+  }
+
   /** @param {string} id */
   path(id) {
     return path(['history', id], changed(this.query, { find: null }));

@@ -39,7 +39,7 @@ export const screen = {
   },
   hello() {
     pane.hello();
-    void fetchFirst();
+    void fetchFirst({ keep: true });
   },
   view(ctx, route) {
     const address = new Address(route);

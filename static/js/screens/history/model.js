@@ -4,6 +4,7 @@
 
 import { call } from '../../api.js';
 import { clean } from '../../format.js';
+import { isFinal, totalTokens } from '../../state.js';
 
 /** Operations of a page, and kept in all. */
 const PAGE = 200;
@@ -21,6 +22,7 @@ export const model = {
   hint: '',
   /** @type {Operation[]} newest first */ rows: [],
   /** Counts changes of the rows. */ revision: 0,
+  /** Counts lists that begin anew, and so at the top. */ begun: 0,
   /** @type {string|null} where older ones are */ next: null,
   /** Ended since the first page was fetched, and not in the list. */ news: 0,
   /** @type {string} what was asked for */ asked: '',
@@ -28,6 +30,12 @@ export const model = {
 
 /** @type {Ctx|null} */
 let ctx = null;
+/** Counts first pages that were asked for: what is on its way for an earlier one would leave a hole. */
+let run = 0;
+/** Whether it was a later page that could not be had. */
+let failedMore = false;
+/** Rows whose operation has ended; the store folds that in before the next drawing. @type {Set<string>} */
+const ended = new Set();
 
 /** What the daemon is asked, by the filters of an address. @param {import('./address.js').Address} address */
 export function question(address) {
@@ -57,42 +65,63 @@ export function enter(given, address) {
 export function leave() {
   clearTimeout(timer);
   ctx = null;
+  run += 1;
+  ended.clear();
   Object.assign(model, { status: 'idle', rows: [], next: null, news: 0, asked: '', error: '', hint: '' });
   model.revision += 1;
 }
 
-export async function fetchFirst() {
-  const asked = model.asked;
+/** @param {any} value @returns {Operation[]} */
+const list = (value) => (Array.isArray(value) ? value : []);
+
+/** The newest ones. @param {{keep?: boolean}} [wish] `keep`: the older ones stay, where they go on from these */
+export async function fetchFirst({ keep = false } = {}) {
+  const { asked } = model;
   if (ctx === null || asked === '') return;
+  run += 1;
+  const own = run;
   model.status = 'loading';
   ctx.schedule();
   const answer = await call(asked);
-  if (ctx === null || model.asked !== asked) return;
+  if (ctx === null || run !== own) return;
   if (answer.ok) {
-    Object.assign(model, { status: 'ready', rows: Array.isArray(answer.value) ? answer.value : [], next: answer.next ?? null, news: 0, error: '', hint: '' });
+    const fresh = list(answer.value);
+    const last = fresh[fresh.length - 1]?.operation_id;
+    const at = keep ? model.rows.findIndex((op) => op.operation_id === last) : -1;
+    if (at >= 0) model.rows = [...fresh, ...model.rows.slice(at + 1)];
+    else {
+      Object.assign(model, { rows: fresh, next: answer.next ?? null });
+      model.begun += 1;
+    }
+    Object.assign(model, { status: 'ready', news: 0, error: '', hint: '' });
     model.revision += 1;
-  } else failed(answer);
+  } else failed(answer, false);
   ctx.schedule();
 }
 
 export async function fetchMore() {
-  const { next, asked } = model;
+  const { next } = model;
   if (ctx === null || next === null || model.status === 'loading' || model.rows.length >= MOST) return;
+  const own = run;
   model.status = 'loading';
   ctx.schedule();
   const answer = await call(next);
-  if (ctx === null || model.asked !== asked) return;
+  if (ctx === null || run !== own) return;
   if (answer.ok) {
     const known = new Set(model.rows.map((op) => op.operation_id));
-    const more = (Array.isArray(answer.value) ? answer.value : []).filter((/** @type {Operation} */ op) => !known.has(op.operation_id));
-    Object.assign(model, { status: 'ready', rows: [...model.rows, ...more], next: answer.next ?? null });
+    const more = list(answer.value).filter((op) => !known.has(op.operation_id));
+    Object.assign(model, { status: 'ready', rows: [...model.rows, ...more], next: answer.next ?? null, error: '', hint: '' });
     model.revision += 1;
-  } else failed(answer);
+  } else failed(answer, true);
   ctx.schedule();
 }
 
-/** @param {import('../../api.js').Bad} answer */
-function failed(answer) {
+/** Asks once more for what could not be had. */
+export const tryAgain = () => void (failedMore ? fetchMore() : fetchFirst({ keep: true }));
+
+/** @param {import('../../api.js').Bad} answer @param {boolean} more */
+function failed(answer, more) {
+  failedMore = more;
   Object.assign(model, { status: 'failed', error: clean(answer.error, 400), hint: clean(answer.hint, 200) });
 }
 
@@ -100,21 +129,26 @@ function failed(answer) {
 export function event({ type, data }) {
   if (!['execution.complete', 'execution.error', 'execution.stopped', 'execution.lost', 'budget.refused'].includes(type)) return;
   const id = data?.operation_id;
-  const at = model.rows.findIndex((op) => op.operation_id === id);
-  const now = ctx?.store.model.data.operations.get(id);
-  if (at >= 0) {
-    if (now) {
-      model.rows = model.rows.with?.(at, now) ?? [...model.rows.slice(0, at), now, ...model.rows.slice(at + 1)];
-      model.revision += 1;
-    }
-  } else model.news += 1;
+  if (model.rows.some((op) => op.operation_id === id)) ended.add(id);
+  else if (data?.final !== false) model.news += 1;
   ctx?.schedule();
+}
+
+/** Takes the ends over that the store knows by now. */
+function settle() {
+  const known = ctx?.store.model.data.operations;
+  if (ended.size === 0 || known === undefined) return;
+  const now = new Map([...ended].map((id) => [id, known.get(id)]).filter((entry) => isFinal(/** @type {any} */ (entry[1])?.state)));
+  if (now.size === 0) return;
+  model.rows = model.rows.map((op) => now.get(op.operation_id) ?? op);
+  now.forEach((_, id) => ended.delete(id));
+  model.revision += 1;
 }
 
 /** @type {Record<string, (op: Operation) => number>} */
 const SORTS = {
   duration: (op) => op.elapsed_ms ?? 0,
-  tokens: (op) => Object.values(op.tokens ?? {}).reduce((sum, n) => sum + (typeof n === 'number' ? n : 0), 0),
+  tokens: (op) => totalTokens(op.tokens),
   cost: (op) => op.cost_nano_usd ?? -1,
 };
 
@@ -123,6 +157,7 @@ let arranged = { revision: -1, sort: '', rows: [] };
 
 /** The rows in the order that is wanted; the same list until something changes. @param {string} sort */
 export function rows(sort) {
+  settle();
   if (arranged.revision === model.revision && arranged.sort === sort) return arranged.rows;
   const by = SORTS[sort];
   arranged = { revision: model.revision, sort, rows: by ? [...model.rows].sort((a, b) => by(b) - by(a)) : model.rows };

@@ -4,6 +4,7 @@
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { rowKeys } from '../../a11y.js';
+import { exportPath } from '../../api/cost.js';
 import { clean, compact, cost, costExact, counted, dateTime, label, moment, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { totalTokens } from '../../state.js';
@@ -12,7 +13,7 @@ import { decimal, csv, save } from '../../table-file.js';
 import { statePill } from '../../views/parts.js';
 import { Sight, spaced } from '../../views/sight.js';
 import { RANGES, STATES } from './address.js';
-import { MOST, fetchFirst, fetchMore, model, rows } from './model.js';
+import { MOST, fetchFirst, fetchMore, model, rows, tryAgain } from './model.js';
 
 /** @typedef {import('../../screen.js').Ctx} Ctx */
 /** @typedef {import('./address.js').Address} Address */
@@ -23,6 +24,8 @@ const ROW = 48;
 const SPARE = 20;
 
 const place = new Sight();
+/** The list that the place is in; another one is begun at its top. */
+let placed = 0;
 
 /** @param {Ctx} ctx @param {Address} address */
 export function listView(ctx, address) {
@@ -30,7 +33,7 @@ export function listView(ctx, address) {
   return html`<section class="list past" aria-label="History">
     ${toolbar(ctx, address)}
     ${model.status === 'failed'
-      ? html`<p class="banner tone-red" role="alert">${icon('error')}<span>${model.error}${model.hint ? html` <code>${model.hint}</code>` : nothing}</span></p>`
+      ? html`<p class="banner tone-red" role="alert">${icon('error')}<span>${model.error}${model.hint ? html` <code>${model.hint}</code>` : nothing}</span><button class="button" type="button" @click=${tryAgain}>Try again</button></p>`
       : nothing}
     ${model.news > 0
       ? html`<p class="banner tone-blue"><button class="button" type="button" @click=${() => void fetchFirst()}>${counted(model.news, 'operation')} ended since: show</button></p>`
@@ -67,9 +70,14 @@ function toolbar(ctx, address) {
     ${choice('model', 'All models', names((op) => op.model, address.model), address.model)} ${choice('agent', 'All agents', names((op) => op.agent, address.agent), address.agent)}
     <select class="choice" aria-label="Time" @change=${(/** @type {any} */ e) => address.set(ctx, { since: e.target.value, until: null })}>
       ${RANGES.map(({ since, label: text }) => html`<option value=${since} .selected=${since === address.since}>${text}</option>`)}
+      ${RANGES.some(({ since }) => since === address.since) ? nothing : html`<option .value=${address.since} .selected=${true}>Since ${/T/.test(address.since) ? dateTime(address.since) : address.since}</option>`}
     </select>
+    ${address.until === ''
+      ? nothing
+      : html`<button class="button quiet" type="button" title="Show the newest again" @click=${() => address.set(ctx, { until: null })}>${icon('close')}Before ${dateTime(address.until)}</button>`}
     <span class="toolbar-space"></span>
     <button class="button quiet" type="button" ?disabled=${model.rows.length === 0} @click=${() => saveCsv(address)} title="Saves what is loaded">${icon('download')}CSV</button>
+    <a class="button quiet" .href=${exportPath('operations', 'csv', address.span(ctx.now()))} download title="Every operation of this time as CSV, whatever the other filters">${icon('download')}All</a>
   </div>`;
 }
 
@@ -108,6 +116,12 @@ const heading = (ctx, address, sort, text) => html`<th role="columnheader" class
 
 /** @param {Ctx} ctx @param {Address} address @param {Operation[]} all */
 function table(ctx, address, all) {
+  if (placed !== model.begun) {
+    placed = model.begun;
+    place.reset();
+    // The scroll bar follows when the list is drawn.
+    queueMicrotask(() => document.querySelector('.past .table-scroll')?.scrollTo(0, 0));
+  }
   const from = Math.max(0, Math.floor(place.top / ROW) - SPARE);
   const to = Math.min(all.length, Math.ceil((place.top + place.height) / ROW) + SPARE);
   // The next page is fetched before its place is reached.
@@ -120,7 +134,7 @@ function table(ctx, address, all) {
           <th role="columnheader" class="h-state">State</th>
           <th role="columnheader" class="h-model">Model</th>
           <th role="columnheader" class="h-who">Tool, agent</th>
-          <th role="columnheader" class="h-begun num">
+          <th role="columnheader" class="h-begun num" aria-sort=${address.sort === '' ? 'descending' : 'none'}>
             <button class="sort ${address.sort === '' ? 'is-on' : ''}" type="button" title="Newest first" @click=${() => address.set(ctx, { sort: null })}>Begun${address.sort === '' ? icon('down') : nothing}</button>
           </th>
           ${heading(ctx, address, 'duration', 'Duration')} ${heading(ctx, address, 'tokens', 'Tokens')} ${heading(ctx, address, 'cost', 'Cost')}
@@ -144,7 +158,7 @@ function foot(ctx, address, all) {
   const oldest = model.rows[model.rows.length - 1];
   if (model.rows.length >= MOST && model.next !== null) {
     return html`${whole(MOST)} are shown at once.
-      <button class="button" type="button" @click=${() => address.set(ctx, { until: oldest.submitted_at })}>Go on with older ones</button>`;
+      <button class="button" type="button" @click=${() => address.older(ctx, oldest.submitted_at)}>Go on with older ones</button>`;
   }
   return model.next === null ? `${counted(all.length, 'operation')}: that is all` : '';
 }

@@ -3,6 +3,7 @@
 // descriptions are the server's own words.
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
+import { guard } from '../../../vendor/lit-html/directives/guard.js';
 import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { brief, clean, compact, counted, duration, whole } from '../../format.js';
 import { icon } from '../../icons.js';
@@ -156,7 +157,12 @@ function result(ctx, call) {
     </div>`;
   }
   if (call.status !== 'done' || !call.answer) return nothing;
-  const { is_error: failed, text, result: whole, duration_ms: ms } = call.answer;
+  // It may be megabytes: written once, not at each drawing.
+  return guard([call.answer], () => answerView(ctx, call.answer));
+}
+
+/** @param {Ctx} ctx @param {any} answer */
+function answerView(ctx, { is_error: failed, text, result: whole, duration_ms: ms }) {
   const shown = block(text, 100_000);
   const all = jsonText(whole, 200_000);
   return html`<div class="call-result">
