@@ -72,6 +72,12 @@ export function placeText(place) {
 /** @param {string} basis */
 export const basisText = (basis) => BASES[basis] ?? BASES.unknown;
 
+/** Whether it ended before anything was started, so that it cost nothing. @param {Operation} op */
+export const neverRan = (op) => isFinal(op.state) && op.state !== 'lost' && op.started_at === null && op.cost_nano_usd === 0;
+
+/** Where the cost of an operation comes from. @param {Operation} op */
+export const costText = (op) => (neverRan(op) ? 'It never ran, and cost nothing' : basisText(op.cost_basis));
+
 /** @type {Record<string, string>} */
 const SOURCES = {
   none: 'No counts yet',

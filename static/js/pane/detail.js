@@ -7,7 +7,7 @@ import { GIVEN, partialPath } from '../api/operations.js';
 import { brief, bytes, clean, compact, cost, costExact, counted, whole } from '../format.js';
 import { icon } from '../icons.js';
 import { isFinal, totalTokens } from '../state.js';
-import { basisText, elapsedText, placeText, stopText } from '../states.js';
+import { costText, elapsedText, neverRan, placeText, stopText } from '../states.js';
 import { operationButtons } from '../views/actions.js';
 import { callsTab } from './calls.js';
 import { controlsView } from './controls.js';
@@ -102,7 +102,7 @@ function strip(store, op, now) {
   return html`<dl class="strip">
     ${stat('Elapsed', elapsedText(op, now), op.first_output_ms === null ? '' : `first output ${brief(op.first_output_ms)}`)}
     ${stat('Tokens', compact(totalTokens(op.tokens)), `${compact(op.tokens.output)} out`, tokenTitle(op))}
-    ${stat('Cost', op.cost_nano_usd === null ? cost(null) : cost(op.cost_nano_usd), limit || costNote(op), `${costExact(op.cost_nano_usd)}\n${basisText(op.cost_basis)}`)}
+    ${stat('Cost', op.cost_nano_usd === null ? cost(null) : cost(op.cost_nano_usd), limit || costNote(op), `${costExact(op.cost_nano_usd)}\n${costText(op)}`)}
     ${isFinal(op.state)
       ? stat('Exit', exitText(op), op.calls > 0 ? counted(op.calls, 'tool call') : '')
       : stat('Rate', rate ?? '–', sparkline(store.rates.graph(op.operation_id)))}
@@ -112,7 +112,7 @@ function strip(store, op, now) {
 
 /** Where the figure comes from; what never ran cost nothing, whoever says so. @param {Operation} op */
 function costNote(op) {
-  if (isFinal(op.state) && op.started_at === null) return 'it never ran';
+  if (neverRan(op)) return 'it never ran';
   return op.cost_nano_usd === null ? '' : op.cost_basis;
 }
 

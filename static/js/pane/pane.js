@@ -94,7 +94,8 @@ export class Pane {
   /** The connection is new. */
   hello() {
     this.output?.resume();
-    void this.fetch();
+    // What does not exist does not begin to because the connection is new.
+    if (this.extra.status !== 'missing') void this.fetch();
     this.ask(true);
   }
 

@@ -4,7 +4,7 @@
 import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
 import { cost, costExact, whole } from '../format.js';
 import { isFinal, totalTokens } from '../state.js';
-import { basisText, sourceText } from '../states.js';
+import { costText, sourceText } from '../states.js';
 import { fact } from '../views/parts.js';
 import { ledgerView } from './ledger.js';
 
@@ -45,7 +45,7 @@ export function usageTab(op, pane) {
     <h3>Cost</h3>
     <dl class="facts">
       ${fact('Cost', html`<span class="big num">${costExact(op.cost_nano_usd)}</span>${isFinal(op.state) || op.cost_nano_usd === null ? nothing : html` <span class="tag tone-amber">estimated</span>`}`)}
-      ${fact('Basis', html`${basisText(op.cost_basis)}`)}
+      ${fact('Basis', html`${costText(op)}`)}
       ${fact('The tool’s own figure', op.reported_cost_nano_usd === null ? html`<span class="muted">none</span>` : html`<span class="num">${costExact(op.reported_cost_nano_usd)}</span>`)}
       ${fact('Limit', limit(op))}
     </dl>

@@ -1,7 +1,7 @@
 // @ts-check
 // The head of the page: where one is, the connection, and what acts on everything.
 
-import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { html } from '../../vendor/lit-html/lit-html.js';
 import { clock } from '../format.js';
 import { icon } from '../icons.js';
 import { sums } from '../sums.js';
@@ -66,7 +66,7 @@ function connection(ctx) {
   // What is being tried has no time; a second that has begun is told as a whole one.
   const wait = link.retryAtMs === 0 ? null : clock(Math.max(0, link.retryAtMs - Date.now()) + 999);
   return html`<span class="connection is-offline" title="Shown is the last known state">
-    ${icon('offline')}<span>Offline<span class="connection-age"> · as of ${age} ago</span><span class="connection-wait"> · ${wait === null ? 'trying' : `again in ${wait}`}</span></span>
-    ${wait === null ? nothing : html`<button class="connection-now" type="button" @click=${() => ctx.link.now()}>Now</button>`}
+    ${icon('offline')}<span>Offline<span class="connection-age"> · as of ${age} ago</span><span class="connection-wait"> · <span class="connection-again">${wait === null ? '' : 'again in '}</span>${wait ?? 'trying'}</span></span>
+    <button class="connection-now" type="button" aria-disabled=${wait === null ? 'true' : 'false'} @click=${() => ctx.link.now()}>Now</button>
   </span>`;
 }

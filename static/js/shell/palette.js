@@ -18,6 +18,8 @@ import { hrefOf } from './nav.js';
 /** Entries that are shown, and that are looked through. */
 const SHOWN = 12;
 const MOST = 5_000;
+/** Operations that are offered, the newest. */
+const OPERATIONS = 1_000;
 
 export class Palette {
   /** @param {Ctx} ctx @param {() => import('../screen.js').Screen|null} screen @param {() => Entry[]} own of the shell */
@@ -64,7 +66,9 @@ export class Palette {
     const goes = screens.map((screen) => ({ label: `Go to ${screen.title}`, hint: `g ${screen.key}`, run: () => ctx.navigate(hrefOf(screen).slice(1)) }));
     const keys = (shown?.keys ?? []).filter((key) => key.key !== 'Escape').map((key) => ({ label: key.label, hint: key.key, run: () => key.run(ctx) }));
     const commands = (shown?.commands?.(ctx) ?? []).map((one) => ({ label: one.label, hint: one.hint ?? '', run: () => one.run(ctx) }));
-    const running = [...ctx.store.model.data.operations.values()].slice(-300).reverse().flatMap((op) => {
+    // Newest first, whatever order they came in.
+    const newest = [...ctx.store.model.data.operations.values()].sort((a, b) => (a.operation_id < b.operation_id ? 1 : -1));
+    const running = newest.slice(0, OPERATIONS).flatMap((op) => {
       const name = `${clean(op.model ?? op.tool ?? 'operation', 40)} ${op.operation_id}`;
       const open = { label: `Open ${name}`, hint: op.state, run: () => ctx.navigate(`/operations/${op.operation_id}`) };
       if (isFinal(op.state)) return [open];

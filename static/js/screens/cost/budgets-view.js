@@ -22,7 +22,7 @@ function card(b, nowMs) {
   const mark = ahead === null ? null : scaled(ahead.nano, b.limit_nano_usd);
   const how = ahead === null
     ? ''
-    : `Estimated: ${costExact(b.spent_nano_usd)} were recorded in the ${(ahead.permille / 10).toFixed(1)} % of the period that is over; the same pace to its end gives ${cost(ahead.nano)}, which is never taken to be less than what is spent and held.`;
+    : `Estimated: ${costExact(b.spent_nano_usd)} were recorded in the ${(ahead.permille / 10).toFixed(1)} % of the period that is over; at the same pace to its end, and at least with what is held, it comes to ${cost(ahead.nano)}.`;
   return html`<li class="budget tone-${state.tone}">
     <div class="budget-head">
       <div class="budget-name"><bdi>${what}</bdi><span class="muted">${detail}</span></div>

@@ -83,7 +83,12 @@ function head(route, model, key, name, title = '') {
 }
 
 /** What has no name: a tool chose for itself, or nothing was chosen because nothing could take it. @param {Model} m */
-const nameless = (m) => (m.offered_by.some((offer) => offer.operations > 0) ? 'default of the tool' : 'none chosen');
+function nameless(m) {
+  const all = m.stats?.operations ?? 0;
+  const ran = m.offered_by.reduce((sum, offer) => sum + offer.operations, 0);
+  if (ran === 0 && all > 0) return 'none chosen';
+  return all > ran ? `default of the tool; none chosen ${whole(all - ran)}×` : 'default of the tool';
+}
 
 /** The built-in model asks nobody, so that it has no price. @param {Model} m */
 const isFree = (m) => m.provider === 'practice' && m.price === null;
