@@ -154,7 +154,7 @@ test('budgets say what is spent, held and to come, and how it was worked out', (
     await says(cards.nth(1), 'Near its limit');
     await says(cards.nth(2), 'Counts each operation by itself');
     const help = cards.nth(0).locator('.help');
-    assert.match(await help.getAttribute('title'), /^Estimated: \$31\.20411822 were recorded in the [\d.]+ % of the period that is over; the same pace/);
+    assert.match(await help.getAttribute('title'), /^Estimated: \$31\.20411822 were recorded in the [\d.]+ % of the period that is over; at the same pace/);
     await help.focus();
     await says(cards.nth(0), 'Held');
   }, {
