@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import { budget, model, record, spend } from './standin/cost.mjs';
-import { accessible, fitsAllWidths, forget, says, visit } from './visit.mjs';
+import { accessible, fitsAllWidths, forget, goTo, says, visit } from './visit.mjs';
 
 const HOSTILE = '<img src=x onerror=alert(1)>\u202e\x1b[31mred\u0007';
 const VISIBLE = '<img src=x onerror=alert(1)>';
@@ -32,7 +32,7 @@ test('costs add up by whatever they are looked at, in every range', () =>
   visit('empty', async (page) => {
     for (const range of ['today', 'week', 'month', 'total']) {
       for (const by of ['model', 'tool', 'agent', 'project', 'provider']) {
-        await page.evaluate((to) => (location.hash = to), `#/cost?range=${range}&by=${by}`);
+        await goTo(page, `/cost?range=${range}&by=${by}`);
         await says(page.locator('.rows thead').first(), by[0].toUpperCase() + by.slice(1));
         await page.waitForFunction((name) => document.querySelector('.figure.is-main dt')?.textContent === name, { today: 'Today', week: 'This week', month: 'This month', total: 'All time' }[range]);
         await page.waitForSelector('.rows tfoot .c-cost');
@@ -230,7 +230,7 @@ test('the default of a tool can be opened, unknown costs are unknown', () =>
 test('hostile names are text everywhere', () =>
   visit('empty', async (page) => {
     for (const by of ['model', 'tool', 'agent', 'project', 'provider']) {
-      await page.evaluate((to) => (location.hash = to), `#/cost?by=${by}&range=today`);
+      await goTo(page, `/cost?by=${by}&range=today`);
       await says(page.locator('.rows thead').first(), by[0].toUpperCase() + by.slice(1));
       await says(page.locator('.rows tbody').first(), VISIBLE);
       await says(page.locator('.chart-legend'), VISIBLE);
@@ -273,7 +273,7 @@ for (const colorScheme of ['light', 'dark']) {
   test(`no serious accessibility violation, ${colorScheme}`, () =>
     visit('empty', async (page) => {
       for (const hash of ['#/cost', '#/cost?from=2026-01-01&to=2026-01-02', '#/models?model=claude-opus-4-6']) {
-        await page.evaluate((to) => (location.hash = to), hash);
+        await goTo(page, hash);
         await page.waitForSelector(hash.includes('models') ? '.model-cards' : '.panel');
         await accessible(page);
       }

@@ -6,7 +6,6 @@ export const row = (page, name) => page.locator(`[data-server="${name}"]`);
 export const rowsAre = (page, count) => page.waitForFunction((n) => document.querySelectorAll('.servers tbody tr').length === n, count);
 export const detail = (page) => page.locator('.server-detail');
 export const button = (scope, name) => scope.getByRole('button', { name, exact: true });
-export const goTo = (page, hash) => page.evaluate((to) => (location.hash = to), hash);
 
 /** Something that is held until a test lets it go. */
 export function gate() {

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { LOG_LINES } from '../../static/js/screens/mcp/model.js';
-import { HASH, button, detail, gate, goTo, lines, row, rowsAre } from './mcp.parts.mjs';
+import { HASH, button, detail, gate, lines, row, rowsAre } from './mcp.parts.mjs';
 import { restart, server, tool, withServers } from './standin/mcp.mjs';
-import { accessible, fitsAllWidths, forget, says, visit } from './visit.mjs';
+import { accessible, fitsAllWidths, forget, goTo, says, visit } from './visit.mjs';
 
 test('it is asked anew for its tools, and what is new is there', () =>
   visit('empty', async (page, standin) => {

@@ -10,9 +10,9 @@ import { gzipSync } from 'node:zlib';
 
 import { WebSocket } from 'ws';
 
-import { launch, open } from './browser.mjs';
+import { goTo, launch, open } from './browser.mjs';
 import { chaos } from './real/chaos.mjs';
-import { begin, goTo, registered, settled, signedIn } from './real/stage.mjs';
+import { begin, registered, settled, signedIn } from './real/stage.mjs';
 import { clockNow, delays, markFirstRow, quantile, watchRow } from './real/watch.mjs';
 import { Runner, madeUp, pour } from './real/wire.mjs';
 

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { until } from './real/sandbox.mjs';
-import { begin, goTo, settled, signedIn } from './real/stage.mjs';
-import { browser, forget, row, says, selectTab } from './visit.mjs';
+import { begin, settled, signedIn } from './real/stage.mjs';
+import { browser, forget, goTo, row, says, selectTab } from './visit.mjs';
 
 /** @type {import('./real/stage.mjs').Stage} */
 let stage;
@@ -118,7 +118,7 @@ test('back and forward lead through what was looked at', () =>
   look('/', async (page) => {
     const hashes = [`#/operations/${stage.ops.done}`, '#/cost?range=week', '#/mcp/plain?tab=tools'];
     for (const hash of hashes) {
-      await page.evaluate((to) => (location.hash = to), hash);
+      await goTo(page, hash);
       await settled(page);
     }
     for (const hash of [...hashes].reverse().slice(1)) {

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { MARKUP } from './real/hostile.mjs';
-import { begin, goTo, registered, settled, signedIn } from './real/stage.mjs';
-import { accessible, browser, says, selectTab } from './visit.mjs';
+import { begin, registered, settled, signedIn } from './real/stage.mjs';
+import { accessible, browser, goTo, says, selectTab } from './visit.mjs';
 
 /** @type {import('./real/stage.mjs').Stage} */
 let stage;
@@ -134,7 +134,7 @@ test('hostile addresses are addresses that nobody knows', async () => {
   const hashes = ['#/%', '#/operations/%ff', `#/${path}`, `#/operations/${path}`, `#/?q=${path}&group=${path}`, '#/__proto__', '#/constructor/x?tab=__proto__', `#/operations/${stage.ops.done}?tab=${path}&find=${path}`];
   for (const screen of await registered(page)) hashes.push(`#/${screen.name}/${path}?q=${path}&tab=${path}&sort=constructor&group=__proto__&range=${path}&by=${path}`);
   for (const hash of hashes) {
-    await page.evaluate((to) => (location.hash = to), hash);
+    await goTo(page, hash);
     await page.waitForFunction(() => (document.getElementById('main')?.innerText ?? '').trim().length > 0);
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
     await harmless(page, hash);

@@ -9,8 +9,8 @@ import { after, before, test } from 'node:test';
 
 import { MARKUP } from './real/hostile.mjs';
 import { until } from './real/sandbox.mjs';
-import { begin, goTo, registered, settled, signedIn } from './real/stage.mjs';
-import { browser, says } from './visit.mjs';
+import { begin, registered, settled, signedIn } from './real/stage.mjs';
+import { browser, goTo, says } from './visit.mjs';
 
 /** How long what happened on disk may take to be on the board, on any machine; the benchmark says how long it takes. */
 const SEEN_MS = 8_000;

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { until } from './real/sandbox.mjs';
-import { begin, goTo, settled, signedIn } from './real/stage.mjs';
-import { browser } from './visit.mjs';
+import { begin, settled, signedIn } from './real/stage.mjs';
+import { browser, goTo } from './visit.mjs';
 
 const FILES = 100;
 const TIMES = 20;

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { begin, goTo, registered, settled, signedIn } from './real/stage.mjs';
-import { accessible, browser } from './visit.mjs';
+import { begin, registered, settled, signedIn } from './real/stage.mjs';
+import { accessible, browser, goTo } from './visit.mjs';
 
 /** @type {import('./real/stage.mjs').Stage} */
 let stage;

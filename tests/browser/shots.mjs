@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-import { launch } from './browser.mjs';
-import { begin, goTo, registered, settled, signedIn } from './real/stage.mjs';
+import { goTo, launch } from './browser.mjs';
+import { begin, registered, settled, signedIn } from './real/stage.mjs';
 
 const WIDTHS = [[1_440, 900], [400, 840]];
 const OPERATION_TABS = ['output', 'timeline', 'routing', 'calls', 'usage', 'request'];

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { card, change, demo, invalid, put } from './standin/tasks.mjs';
-import { accessible, forget, says, visit } from './visit.mjs';
+import { accessible, forget, goTo, says, visit } from './visit.mjs';
 
 const HASH = '#/tasks';
 const link = (page, id) => page.locator('.card-link').filter({ hasText: id });
@@ -208,7 +208,7 @@ test('every width fits', () =>
     for (const width of [360, 640, 1_000, 1_440, 2_560]) {
       await page.setViewportSize({ width, height: 800 });
       for (const hash of ['#/tasks', '#/tasks?by=agent', '#/tasks/ship-it?project=shop']) {
-        await page.evaluate((to) => (location.hash = to), hash);
+        await goTo(page, hash);
         await page.waitForSelector(hash.includes('ship-it') ? '.md' : '.card');
         const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(over <= 0, `${width} ${hash}: ${over}`);

@@ -6,8 +6,10 @@ import { readFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { launch, open } from './browser.mjs';
+import { goTo, launch, open } from './browser.mjs';
 import { start } from './standin.mjs';
+
+export { goTo };
 
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
@@ -35,7 +37,7 @@ export async function visit(scene, act, { anonymous = false, hash = '', prepare,
       await page.goto(standin.loginUrl());
       await page.waitForSelector('.connection.is-live');
     }
-    if (hash) await page.evaluate((to) => (location.hash = to), hash);
+    if (hash) await goTo(page, hash);
     await act(page, standin, faults);
     assert.deepEqual(faults, []);
   } finally {
@@ -53,7 +55,7 @@ export function forget(faults, expected) {
 export const says = (locator, text) => locator.filter({ hasText: text }).first().waitFor();
 
 export async function openOperation(page, id) {
-  await page.evaluate((hash) => (location.hash = hash), `#/operations/${id}`);
+  await goTo(page, `/operations/${id}`);
   await page.waitForSelector('.detail-head');
 }
 

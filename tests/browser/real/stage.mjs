@@ -222,15 +222,11 @@ export const registered = (page) =>
     return screens.map(({ name, title, key }) => ({ name, title, key }));
   });
 
-/** Goes to an address of the page. */
-export async function goTo(page, path) {
-  await page.evaluate((to) => (location.hash = to), `#${path}`);
-}
-
 /** Waits until nothing on the page says that it is still loading. */
 export async function settled(page) {
   await page.waitForFunction(() => {
-    const text = document.getElementById('main')?.innerText ?? '';
-    return text.trim().length > 20 && !/^\s*(Loading…|Waiting for the daemon…)/m.test(text);
+    const main = document.getElementById('main');
+    const text = main?.innerText ?? '';
+    return main?.ariaBusy === 'false' && text.trim().length > 20 && !/^\s*(Loading…|Waiting for the daemon…)/m.test(text);
   });
 }
