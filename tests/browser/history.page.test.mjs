@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { MOST } from '../../static/js/screens/history/model.js';
-import { ALL, HASH, NEWEST, PAGE, first, goTo, ids, load, many, row, rows, scrollTo, scrolled, toEnd } from './history.parts.mjs';
-import { pastId } from './standin/history.mjs';
-import { says, visit } from './visit.mjs';
+import { ALL, HASH, NEWEST, PAGE, first, ids, load, many, row, rows, scrollTo, scrolled, sortBy, toEnd } from './history.parts.mjs';
+import { pastId, pastOperation } from './standin/history.mjs';
+import { goTo, says, visit } from './visit.mjs';
 
 /** Rows that may be drawn at 900 pixels: those in sight and the spare ones around them. */
 const DRAWN = 80;
@@ -78,8 +78,7 @@ test('filters, search and sort are addresses that a reload and the back button k
     });
     const question = asked(standin);
     assert.deepEqual(['state', 'model', 'since', 'q', 'limit'].map((name) => question.get(name)), ['error', 'claude-haiku-4-5', '7d', 'agent-7', String(PAGE)]);
-    await page.getByRole('button', { name: 'Cost' }).click();
-    await page.waitForSelector('th.h-cost[aria-sort=descending]');
+    await sortBy(page, 'Cost', 'h-cost');
     const found = await ids(page);
     const url = page.url();
     for (const part of ['state=error', 'model=claude-haiku-4-5', 'since=7d', 'q=agent-7', 'sort=cost']) assert.ok(url.includes(part), url);
@@ -103,13 +102,23 @@ test('filters, search and sort are addresses that a reload and the back button k
     await same('back from an operation');
   }, { hash: HASH, prepare: many() }));
 
-test('each order is that of the figures that are shown', () =>
+/** The operation of a long history that is first in an order. */
+function greatest(sort) {
+  const figure = { cost: (op) => op.cost_nano_usd ?? -1, duration: (op) => op.elapsed_ms, tokens: ({ tokens: t }) => t.input + t.cache_read + t.output }[sort];
+  let [best, id] = [-1, ''];
+  for (let n = 0; n < ALL; n += 1) {
+    const op = pastOperation(n, ALL, 0);
+    if (figure(op) >= best) [best, id] = [figure(op), op.operation_id];
+  }
+  return id;
+}
+
+test('each order is that of the figures that are shown, over everything that is kept', () =>
   visit('empty', async (page) => {
     await first(page, NEWEST);
     await page.waitForSelector('th.h-begun[aria-sort=descending]');
-    for (const [name, of] of /** @type {const} */ ([['Duration', 'h-duration'], ['Tokens', 'h-tokens'], ['Cost', 'h-cost']])) {
-      await page.getByRole('button', { name }).click();
-      await page.waitForSelector(`th.${of}[aria-sort=descending]`);
+    for (const [name, of, sort] of /** @type {const} */ ([['Duration', 'h-duration', 'duration'], ['Tokens', 'h-tokens', 'tokens'], ['Cost', 'h-cost', 'cost']])) {
+      await sortBy(page, name, of);
       const shown = await page.locator(`.past tbody .${of}`).allTextContents();
       const value = (text) => {
         if (/unknown|–/.test(text)) return -1;
@@ -119,11 +128,28 @@ test('each order is that of the figures that are shown', () =>
       };
       const values = shown.map(value);
       assert.deepEqual(values, [...values].sort((a, b) => b - a), `${name}: ${shown.slice(0, 8).join(' | ')}`);
-      assert.ok(values[0] > values.at(-1), name);
+      assert.equal((await ids(page))[0], greatest(sort), `${name}: of all that is kept, not of what was loaded`);
     }
     await page.getByRole('button', { name: 'Begun' }).click();
     await first(page, NEWEST);
     assert.doesNotMatch(page.url(), /sort/);
+  }, { hash: HASH, prepare: many() }));
+
+test('an order goes on behind its pages, and a filter keeps it', () =>
+  visit('empty', async (page, standin) => {
+    await first(page, NEWEST);
+    await sortBy(page, 'Cost', 'h-cost');
+    await load(page, 3 * PAGE);
+    assert.match(String(asked(standin)), /sort=cost/);
+    assert.match(asked(standin).get('after'), /^\d+-exec-/);
+    await page.getByRole('combobox', { name: 'All states' }).selectOption('error');
+    await page.waitForFunction(() => {
+      const all = [...document.querySelectorAll('.past tbody tr')];
+      return all.length > 0 && all.every((one) => one.textContent.includes('Error'));
+    });
+    const costs = (await page.locator('.past tbody .h-cost').allTextContents()).map((text) => Number.parseFloat(text.replace(/[^\d.]/g, '')));
+    assert.deepEqual(costs, [...costs].sort((a, b) => b - a));
+    assert.ok(costs[0] > 0.8, `${costs[0]}: the dearest of all`);
   }, { hash: HASH, prepare: many() }));
 
 test('another question begins at the top, and is asked once for what is typed', () =>

@@ -15,13 +15,19 @@ export const scroller = (page) => page.locator('.past .table-scroll');
 export const scrolled = (page) => scroller(page).evaluate((element) => element.scrollTop);
 export const scrollTo = (page, top) => scroller(page).evaluate((element, to) => (element.scrollTop = to), top);
 export const toEnd = (page) => scroller(page).evaluate((element) => (element.scrollTop = element.scrollHeight));
-export const goTo = (page, hash) => page.evaluate((to) => (location.hash = to), hash);
 export const many = (change) => (s) => withHistory(s, ALL, change);
 /** The newest of a long history. */
 export const NEWEST = pastId(ALL - 1);
 
 /** Waits until an operation is the first of what is drawn. */
 export const first = (page, id) => page.waitForFunction((want) => document.querySelector('.past tbody tr')?.dataset.operation === want, id);
+
+/** Puts the list in the order of a column and waits until it is. */
+export async function sortBy(page, name, of) {
+  await page.getByRole('button', { name, exact: true }).click();
+  await page.waitForSelector(`th.${of}[aria-sort=descending]`);
+  await page.waitForSelector('.past table[aria-busy=false]');
+}
 
 /** Scrolls to the end until so many rows are known. */
 export async function load(page, count) {

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { ALL, HASH, NEWEST, PAGE, first, goTo, ids, load, many, row, rows, scrollTo, scrolled, toEnd } from './history.parts.mjs';
+import { ALL, HASH, NEWEST, PAGE, first, ids, load, many, row, rows, scrollTo, scrolled, toEnd } from './history.parts.mjs';
 import { begin, scenes } from './scenes.mjs';
 import { pastId, withHistory } from './standin/history.mjs';
-import { accessible, fitsAllWidths, forget, says, visit } from './visit.mjs';
+import { accessible, fitsAllWidths, forget, goTo, says, visit } from './visit.mjs';
 
 const STORE_GONE = { status: 503, body: { error: 'The history cannot be read now.', code: 'store_unavailable', hint: 'llmctl daemon logs' } };
 

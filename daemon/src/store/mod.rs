@@ -5,6 +5,7 @@
 //! goes through the same thread, so it sees everything that was sent before it.
 
 mod ledger;
+mod order;
 mod restarts;
 mod schema;
 mod sums;
@@ -26,6 +27,7 @@ use llmctl_proto::time::UnixMs;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+pub use order::{Figure, OrderQuery, Place};
 pub use schema::SCHEMA_VERSION;
 
 /// Facts and queries that wait for the store; beyond it the sender waits.
@@ -182,6 +184,7 @@ pub(crate) enum Request {
     Fact(Box<Fact>),
     Events(EventQuery, oneshot::Sender<Vec<String>>),
     Operations(OperationQuery, oneshot::Sender<Vec<Operation>>),
+    Ordered(OrderQuery, oneshot::Sender<Vec<(Place, Operation)>>),
     Watermark(OperationId, oneshot::Sender<u64>),
     Acknowledge(watch::Sender<u64>, u64),
     Ledger(Box<LedgerQuery>, oneshot::Sender<Vec<CostRecorded>>),
@@ -226,6 +229,7 @@ impl std::fmt::Debug for Request {
             Self::Fact(_) => "Fact",
             Self::Events(..) => "Events",
             Self::Operations(..) => "Operations",
+            Self::Ordered(..) => "Ordered",
             Self::Watermark(..) => "Watermark",
             Self::Acknowledge(..) => "Acknowledge",
             Self::Ledger(..) => "Ledger",
@@ -272,6 +276,14 @@ impl Store {
     /// The store has stopped.
     pub async fn operations(&self, query: OperationQuery) -> Result<Vec<Operation>, StoreError> {
         self.ask(|reply| Request::Operations(query, reply)).await
+    }
+
+    /// Ended operations in the order of a figure.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    pub async fn ordered(&self, query: OrderQuery) -> Result<Vec<(Place, Operation)>, StoreError> {
+        self.ask(|reply| Request::Ordered(query, reply)).await
     }
 
     /// Records of the ledger, oldest first.

@@ -8,12 +8,13 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, StorageError, WriteTransaction};
 
 use super::ledger;
+use super::order::{self, ORDER};
 use super::sums;
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS};
 use super::{LedgerQuery, Recovered, StoreError};
 
 /// Schema that this version writes.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// Page cache; redb's own default of 1 GiB is not for a daemon.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
@@ -26,7 +27,8 @@ pub(super) const BUDGET_MS: i64 = 62 * 86_400_000;
 type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// Migration `n` brings schema `n + 1` to `n + 2`; all needed ones run in one transaction.
-const MIGRATIONS: [Migration; (SCHEMA_VERSION - 1) as usize] = [ledger::migrate, ledger::migrate_sums];
+const MIGRATIONS: [Migration; (SCHEMA_VERSION - 1) as usize] =
+    [ledger::migrate, ledger::migrate_sums, order::migrate];
 
 pub(super) fn open_file(path: &Path) -> Result<Database, redb::Error> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -124,6 +126,7 @@ fn prepare(database: &Database) -> Result<Prepared, redb::Error> {
         write.open_table(BY_OPERATION)?;
         write.open_table(OPERATIONS)?;
         write.open_table(LIVE)?;
+        write.open_table(ORDER)?;
         ledger::create(&write)?;
         sums::forget(&write, UnixMs::now().0 - BUDGET_MS)?;
         let mut meta = write.open_table(META)?;

@@ -6,6 +6,7 @@ use llmctl_proto::time::UnixMs;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 
+use super::order::{self, Values};
 use super::{EventQuery, OperationQuery};
 
 /// Facts by sequence number.
@@ -169,22 +170,20 @@ pub(super) fn oldest_before(
     })
 }
 
-/// Final operations that were submitted before `cutoff`.
+/// Final operations that were submitted before `cutoff`, with what places them.
 pub(super) fn ended_before(
     operations: &impl ReadableTable<&'static str, &'static [u8]>,
     cutoff: UnixMs,
-) -> Result<Vec<String>> {
+) -> Result<Vec<(OperationId, Values)>> {
     let mut old = Vec::new();
     for entry in operations.iter()? {
-        let (id, bytes) = entry?;
+        let (_, bytes) = entry?;
         let Some(row) = row(bytes.value()) else { continue };
         if row.operation.submitted_at >= cutoff {
             // Ids sort by time: everything after this one is newer.
             break;
         }
-        if row.operation.state.is_final() {
-            old.push(id.value().to_owned());
-        }
+        old.extend(order::values(&row.operation).map(|values| (row.operation.operation_id, values)));
     }
     Ok(old)
 }

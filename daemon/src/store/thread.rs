@@ -12,6 +12,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable as _};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::order::{self, ORDER};
 use super::tables::{self, BY_OPERATION, EVENTS, LIVE, META, OPERATIONS, OperationRow};
 use super::{Addition, Fact, GROUP_FACTS, GROUP_WAIT, Request, Retention, StoreError, StoreStats, schema};
 use super::{ledger, restarts};
@@ -194,13 +195,14 @@ impl Thread {
             }
             let mut operations = write.open_table(OPERATIONS)?;
             let mut live = write.open_table(LIVE)?;
+            let mut order = write.open_table(ORDER)?;
             for (id, (fact, client_seq)) in last {
                 let Some((operation, _)) = &fact.operation else { continue };
                 let known = operations
                     .get(id.as_str())?
-                    .and_then(|row| serde_json::from_slice::<OperationRow>(row.value()).ok())
-                    .map_or(0, |row| row.watermark);
-                let watermark = known.max(client_seq);
+                    .and_then(|row| serde_json::from_slice::<OperationRow>(row.value()).ok());
+                order::note(&mut order, known.as_ref().map(|row| &row.operation), operation)?;
+                let watermark = known.map_or(0, |row| row.watermark).max(client_seq);
                 let row = OperationRow { watermark, operation: operation.as_ref().clone() };
                 let bytes = serde_json::to_vec(&row).map_err(|e| redb::Error::Corrupted(e.to_string()))?;
                 operations.insert(id.as_str(), bytes.as_slice())?;
@@ -266,6 +268,7 @@ impl Thread {
             Request::Operations(query, reply) => {
                 drop(reply.send(self.read(|r| tables::operations(r, &query))));
             }
+            Request::Ordered(query, reply) => drop(reply.send(self.read(|r| order::operations(r, &query)))),
             Request::Ledger(query, reply) => drop(reply.send(self.read(|r| ledger::records(r, &query)))),
             Request::Watermark(id, reply) => drop(reply.send(self.read(|r| tables::watermark(r, &id)))),
             Request::Prune(retention, reply) => {
@@ -305,8 +308,10 @@ impl Thread {
                 removed += 1;
             }
             let mut operations = write.open_table(OPERATIONS)?;
-            for id in tables::ended_before(&operations, cutoff)? {
+            let mut order = write.open_table(ORDER)?;
+            for (id, values) in tables::ended_before(&operations, cutoff)? {
                 operations.remove(id.as_str())?;
+                order::forget(&mut order, id.as_str(), values)?;
             }
         }
         write.commit()?;

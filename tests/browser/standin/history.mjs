@@ -44,10 +44,13 @@ export function pastOperation(n, count, now) {
 export function withHistory(s, count, change = (op) => op) {
   const now = Date.now();
   s.past = { count, make: (n) => change(pastOperation(n, count, now), n) };
+  s.orders = {};
 }
 
 export function begin(s) {
   s.past = { count: 0, make: () => null };
+  /** Places of the past by figure, made when first asked for. */
+  s.orders = {};
   /** What lists of operations were asked with. @type {string[]} */
   s.pagesAsked = [];
   /** Addresses of exports that were read. @type {string[]} */
@@ -60,12 +63,38 @@ export function begin(s) {
 
 const pastNumber = (id) => Number(/^exec-05(\d{14})$/.exec(id ?? '')?.[1] ?? NaN);
 
+const FIGURES = {
+  cost: (op) => (op.cost_nano_usd === null ? 0 : op.cost_nano_usd + 1),
+  duration: (op) => op.elapsed_ms,
+  tokens: ({ tokens: t }) => t.input + t.cache_read + t.cache_write_5m + t.cache_write_1h + t.output,
+};
+
+/** Places of all operations in the order of a figure, the greatest first; of equal ones the newer. */
+function order(s, sort) {
+  const place = (op, n) => ({ value: FIGURES[sort](op), id: op.operation_id, n });
+  s.orders[sort] ??= Array.from({ length: s.past.count }, (_, n) => place(s.past.make(n), n));
+  const known = [...s.state.operations.values()].map((op) => place(op, -1));
+  return [...known, ...s.orders[sort]].sort((a, b) => b.value - a.value || (a.id < b.id ? 1 : -1));
+}
+
+/** Operations behind a place in the order of a figure. */
+function* ordered(s, sort, after) {
+  const [value, id] = after === null ? [Infinity, ''] : [Number(after.slice(0, after.indexOf('-'))), after.slice(after.indexOf('-') + 1)];
+  for (const at of order(s, sort)) {
+    if (at.value > value || (at.value === value && at.id >= id)) continue;
+    yield [`${at.value}-${at.id}`, at.n < 0 ? s.state.operations.get(at.id) : s.past.make(at.n)];
+  }
+}
+
 /** Newest first behind an id, those of the projection before those of the past. */
-function* all(s, after) {
+function* newest(s, after) {
   const known = [...s.state.operations.values()].sort((a, b) => (a.operation_id < b.operation_id ? 1 : -1));
-  yield* known.filter((op) => after === null || op.operation_id < after);
+  yield* known.filter((op) => after === null || op.operation_id < after).map((op) => [op.operation_id, op]);
   const from = pastNumber(after);
-  for (let n = Number.isNaN(from) ? s.past.count - 1 : from - 1; n >= 0; n -= 1) yield s.past.make(n);
+  for (let n = Number.isNaN(from) ? s.past.count - 1 : from - 1; n >= 0; n -= 1) {
+    const op = s.past.make(n);
+    yield [op.operation_id, op];
+  }
 }
 
 /** A time, or how long ago it was; null for what is neither. */
@@ -94,10 +123,13 @@ function page(s, query) {
   const after = query.get('after');
   const found = [];
   let [lookedAt, last] = [0, null];
-  for (const op of all(s, after)) {
+  const sort = query.get('sort') ?? 'started';
+  if (sort !== 'started' && !(sort in FIGURES)) return { refused: bad('sort must be started, cost, duration or tokens; each begins with the greatest.') };
+  const rows = sort === 'started' ? newest(s, after) : ordered(s, sort, after);
+  for (const [cursor, op] of rows) {
     if (found.length === limit || lookedAt >= MOST_LOOKED_AT) return { found, next: last, since, until };
     lookedAt += 1;
-    last = op.operation_id;
+    last = cursor;
     if (wants(op)) found.push(op);
   }
   return { found, next: null };
@@ -114,7 +146,7 @@ async function list(s, response, query) {
   if (refused) return s.json(response, 400, refused);
   if (next === null) return s.json(response, 200, found);
   const again = new URLSearchParams({ limit: query.get('limit') ?? '50', after: next });
-  for (const name of ['state', 'tool', 'model', 'agent']) if (query.has(name)) again.set(name, query.get(name));
+  for (const name of ['sort', 'state', 'tool', 'model', 'agent']) if (query.has(name)) again.set(name, query.get(name));
   for (const [name, at] of Object.entries({ since, until })) if (at !== undefined) again.set(name, new Date(at).toISOString());
   if (query.has('q')) again.set('q', query.get('q'));
   return s.json(response, 200, found, { Link: `</api/operations?${again}>; rel="next"` });

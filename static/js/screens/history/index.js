@@ -14,7 +14,7 @@ import { listView } from './view.js';
 /** Goes to the row above or below the open one. @param {Ctx} ctx @param {number} by */
 function step(ctx, by) {
   const address = new Address(ctx.route());
-  const all = rows(address.sort);
+  const all = rows();
   const at = all.findIndex((op) => op.operation_id === address.selected);
   const next = all[at < 0 ? 0 : at + by];
   if (next) ctx.navigate(address.path(next.operation_id), { replace: at >= 0 });

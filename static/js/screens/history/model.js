@@ -4,7 +4,7 @@
 
 import { call } from '../../api.js';
 import { clean } from '../../format.js';
-import { isFinal, totalTokens } from '../../state.js';
+import { isFinal } from '../../state.js';
 
 /** Operations of a page, and kept in all. */
 const PAGE = 200;
@@ -20,7 +20,8 @@ export const model = {
   /** @type {Status} */ status: 'idle',
   error: '',
   hint: '',
-  /** @type {Operation[]} newest first */ rows: [],
+  /** @type {Operation[]} in the order of the daemon */ rows: [],
+  /** What is shown is not what was asked for last. */ turning: false,
   /** Counts changes of the rows. */ revision: 0,
   /** Counts lists that begin anew, and so at the top. */ begun: 0,
   /** @type {string|null} where older ones are */ next: null,
@@ -37,16 +38,18 @@ let failedMore = false;
 /** Rows whose operation has ended; the store folds that in before the next drawing. @type {Set<string>} */
 const ended = new Set();
 
-/** What the daemon is asked, by the filters of an address. @param {import('./address.js').Address} address */
+/** What the daemon is asked, by the filters and the order of an address. @param {import('./address.js').Address} address */
 export function question(address) {
   const query = new URLSearchParams({ limit: String(PAGE) });
   if (address.state !== '') query.set('state', address.state);
   for (const name of /** @type {const} */ (['tool', 'model', 'agent', 'since', 'until'])) if (address[name] !== '') query.set(name, address[name]);
   if (address.text !== '') query.set('q', address.text);
+  if (address.sort !== '') query.set('sort', address.sort);
   return `/api/operations?${query}`;
 }
 
 let timer = 0;
+let text = '';
 
 /** @param {Ctx} given @param {import('./address.js').Address} address */
 export function enter(given, address) {
@@ -54,8 +57,10 @@ export function enter(given, address) {
   ctx = given;
   const asks = question(address);
   if (!first && asks === model.asked) return;
-  const typed = !first && model.rows.length > 0;
+  const typed = !first && model.rows.length > 0 && address.text !== text;
+  text = address.text;
   model.asked = asks;
+  model.turning = !first;
   clearTimeout(timer);
   // What is typed is asked for when it rests.
   if (typed) timer = window.setTimeout(() => void fetchFirst(), 250);
@@ -67,14 +72,14 @@ export function leave() {
   ctx = null;
   run += 1;
   ended.clear();
-  Object.assign(model, { status: 'idle', rows: [], next: null, news: 0, asked: '', error: '', hint: '' });
+  Object.assign(model, { status: 'idle', rows: [], next: null, news: 0, asked: '', error: '', hint: '', turning: false });
   model.revision += 1;
 }
 
 /** @param {any} value @returns {Operation[]} */
 const list = (value) => (Array.isArray(value) ? value : []);
 
-/** The newest ones. @param {{keep?: boolean}} [wish] `keep`: the older ones stay, where they go on from these */
+/** The first page. @param {{keep?: boolean}} [wish] `keep`: the later ones stay, where they go on from these */
 export async function fetchFirst({ keep = false } = {}) {
   const { asked } = model;
   if (ctx === null || asked === '') return;
@@ -88,12 +93,14 @@ export async function fetchFirst({ keep = false } = {}) {
     const fresh = list(answer.value);
     const last = fresh[fresh.length - 1]?.operation_id;
     const at = keep ? model.rows.findIndex((op) => op.operation_id === last) : -1;
-    if (at >= 0) model.rows = [...fresh, ...model.rows.slice(at + 1)];
-    else {
+    if (at >= 0) {
+      const there = new Set(fresh.map((op) => op.operation_id));
+      model.rows = [...fresh, ...model.rows.slice(at + 1).filter((op) => !there.has(op.operation_id))];
+    } else {
       Object.assign(model, { rows: fresh, next: answer.next ?? null });
       model.begun += 1;
     }
-    Object.assign(model, { status: 'ready', news: 0, error: '', hint: '' });
+    Object.assign(model, { status: 'ready', news: 0, error: '', hint: '', turning: false });
     model.revision += 1;
   } else failed(answer, false);
   ctx.schedule();
@@ -145,21 +152,8 @@ function settle() {
   model.revision += 1;
 }
 
-/** @type {Record<string, (op: Operation) => number>} */
-const SORTS = {
-  duration: (op) => op.elapsed_ms ?? 0,
-  tokens: (op) => totalTokens(op.tokens),
-  cost: (op) => op.cost_nano_usd ?? -1,
-};
-
-/** @type {{revision: number, sort: string, rows: Operation[]}} */
-let arranged = { revision: -1, sort: '', rows: [] };
-
-/** The rows in the order that is wanted; the same list until something changes. @param {string} sort */
-export function rows(sort) {
+/** The rows as they are known now; the same list until something changes. */
+export function rows() {
   settle();
-  if (arranged.revision === model.revision && arranged.sort === sort) return arranged.rows;
-  const by = SORTS[sort];
-  arranged = { revision: model.revision, sort, rows: by ? [...model.rows].sort((a, b) => by(b) - by(a)) : model.rows };
-  return arranged.rows;
+  return model.rows;
 }

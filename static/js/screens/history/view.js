@@ -29,7 +29,7 @@ let placed = 0;
 
 /** @param {Ctx} ctx @param {Address} address */
 export function listView(ctx, address) {
-  const all = rows(address.sort);
+  const all = rows();
   return html`<section class="list past" aria-label="History">
     ${toolbar(ctx, address)}
     ${model.status === 'failed'
@@ -84,7 +84,7 @@ function toolbar(ctx, address) {
 /** @param {Address} address */
 function saveCsv(address) {
   const header = ['operation_id', 'state', 'submitted_at', 'ended_at', 'elapsed_ms', 'tool', 'model', 'agent', 'tokens', 'cost_usd'];
-  const lines = rows(address.sort).map((op) => [op.operation_id, op.state, op.submitted_at, op.ended_at, op.elapsed_ms, op.tool, op.model, op.agent, totalTokens(op.tokens), decimal(op.cost_nano_usd)]);
+  const lines = rows().map((op) => [op.operation_id, op.state, op.submitted_at, op.ended_at, op.elapsed_ms, op.tool, op.model, op.agent, totalTokens(op.tokens), decimal(op.cost_nano_usd)]);
   save('operations.csv', 'text/csv', csv(header, lines));
 }
 
@@ -107,9 +107,9 @@ function emptyView(ctx, address) {
   </div>`;
 }
 
-/** @param {Ctx} ctx @param {Address} address @param {string} sort @param {string} text */
-const heading = (ctx, address, sort, text) => html`<th role="columnheader" class="h-${sort} num" aria-sort=${address.sort === sort ? 'descending' : 'none'}>
-  <button class="sort ${address.sort === sort ? 'is-on' : ''}" type="button" .title=${`Sort what is loaded by ${text.toLowerCase()}`} @click=${() => address.set(ctx, { sort: address.sort === sort ? null : sort })}>
+/** @param {Ctx} ctx @param {Address} address @param {string} sort @param {string} text @param {string} first what this order begins with */
+const heading = (ctx, address, sort, text, first) => html`<th role="columnheader" class="h-${sort} num" aria-sort=${address.sort === sort ? 'descending' : 'none'}>
+  <button class="sort ${address.sort === sort ? 'is-on' : ''}" type="button" .title=${first} @click=${() => address.set(ctx, { sort: address.sort === sort ? null : sort })}>
     ${text}${address.sort === sort ? icon('down') : nothing}
   </button>
 </th>`;
@@ -128,7 +128,7 @@ function table(ctx, address, all) {
   if (to >= all.length - SPARE && model.next !== null && model.status === 'ready' && all.length < MOST) queueMicrotask(() => void fetchMore());
   const now = ctx.now();
   return html`<div class="table-scroll" @keydown=${rowKeys} @scroll=${(/** @type {any} */ e) => place.scrolled(e.currentTarget, ctx.schedule)} ${place.measured(ctx.schedule)}>
-    <table role="table" aria-label="Operations" aria-rowcount=${model.next === null ? all.length + 1 : -1}>
+    <table role="table" aria-label="Operations" aria-rowcount=${model.next === null ? all.length + 1 : -1} aria-busy=${model.turning ? 'true' : 'false'}>
       <thead role="rowgroup">
         <tr role="row" class="hrow head">
           <th role="columnheader" class="h-state">State</th>
@@ -137,7 +137,7 @@ function table(ctx, address, all) {
           <th role="columnheader" class="h-begun num" aria-sort=${address.sort === '' ? 'descending' : 'none'}>
             <button class="sort ${address.sort === '' ? 'is-on' : ''}" type="button" title="Newest first" @click=${() => address.set(ctx, { sort: null })}>Begun${address.sort === '' ? icon('down') : nothing}</button>
           </th>
-          ${heading(ctx, address, 'duration', 'Duration')} ${heading(ctx, address, 'tokens', 'Tokens')} ${heading(ctx, address, 'cost', 'Cost')}
+          ${heading(ctx, address, 'duration', 'Duration', 'Longest first')} ${heading(ctx, address, 'tokens', 'Tokens', 'Most tokens first')} ${heading(ctx, address, 'cost', 'Cost', 'Dearest first')}
         </tr>
       </thead>
       <tbody role="rowgroup" ${spaced(from * ROW, (all.length - to) * ROW)}>
@@ -154,9 +154,11 @@ function table(ctx, address, all) {
 
 /** @param {Ctx} ctx @param {Address} address @param {Operation[]} all */
 function foot(ctx, address, all) {
-  if (model.status === 'loading') return 'Loading older ones…';
+  if (model.status === 'loading') return model.turning ? 'Loading…' : 'Loading more…';
   const oldest = model.rows[model.rows.length - 1];
   if (model.rows.length >= MOST && model.next !== null) {
+    // Another order has no place in time to go on from.
+    if (address.sort !== '') return `${whole(MOST)} are shown at once: what is behind them is found by a filter.`;
     return html`${whole(MOST)} are shown at once.
       <button class="button" type="button" @click=${() => address.older(ctx, oldest.submitted_at)}>Go on with older ones</button>`;
   }
