@@ -23,8 +23,6 @@
 
 /** Series that have a colour of their own. */
 export const SLOTS = 8;
-/** Points a chart that is appended to keeps, unless it says otherwise. */
-export const KEPT = 600;
 
 /** How many places there are. @param {ChartData} data */
 export const length = (data) => data.times?.length ?? data.places?.length ?? 0;
@@ -125,18 +123,4 @@ export function summary(data) {
   const most = sums.reduce((best, sum, i) => (sum > sums[best] ? i : best), 0);
   const span = `${placeName(data, 0)} to ${placeName(data, count - 1)}`;
   return `${data.title}, ${data.unit}, ${span}. Highest: ${data.format(sums[most])} at ${placeName(data, most)}.`;
-}
-
-/**
- * A point more at the end of a time axis; the oldest go when there are too many.
- * @param {ChartData} data
- * @param {number} time
- * @param {readonly (number|null)[]} values one for each series
- * @param {number} [kept]
- * @returns {ChartData}
- */
-export function appended(data, time, values, kept = KEPT) {
-  const times = [...(data.times ?? []), time].slice(-kept);
-  const series = data.series.map((s, n) => ({ ...s, values: [...s.values, values[n] ?? null].slice(-kept) }));
-  return { ...data, times, series };
 }

@@ -3,7 +3,7 @@
 // see it: a cursor for the keyboard that speaks, and a table. Owns the life of the canvas; knows nothing of costs.
 
 import { html, nothing, render } from '../vendor/lit-html/lit-html.js';
-import { appended, ceiling, labelled, length, placeName, reading, SLOTS, spoken, stack, STEPS, summary, timeLabel, totals } from './chart-data.js';
+import { ceiling, labelled, length, placeName, reading, SLOTS, spoken, stack, STEPS, summary, timeLabel, totals } from './chart-data.js';
 import { clean } from './format.js';
 import { icon } from './icons.js';
 
@@ -62,11 +62,6 @@ export class LlmChart extends HTMLElement {
 
   get data() {
     return /** @type {ChartData} */ (this.now);
-  }
-
-  /** A point more on a time axis. @param {number} time @param {readonly (number|null)[]} values @param {number} [kept] */
-  append(time, values, kept) {
-    if (this.now) this.data = appended(this.now, time, values, kept);
   }
 
   /** Any number of changes give one drawing in the next animation frame. */

@@ -3,14 +3,12 @@
 // that need attention. Asked at each connection and kept up to date by events; asked again at most every 2 s.
 
 import { call } from './api.js';
+import { needsAttention } from './states.js';
 
 /** Wait before a figure is asked for again, so that a burst of events is one question. */
 const AGAIN_MS = 2_000;
 /** Servers listed by name; the others are counted. */
 const NAMED = 20;
-
-/** States of a server that somebody should look at. */
-const TROUBLE = new Set(['degraded', 'unhealthy', 'backing_off', 'crash_loop', 'needs_authentication', 'failed']);
 
 /**
  * @typedef {object} Budget as the daemon tells it, amounts in nano-dollars
@@ -123,7 +121,7 @@ export class Overview {
     this.withoutServers = !answer.ok && answer.status === 404;
     if (!answer.ok || !Array.isArray(answer.value?.servers)) return;
     const all = answer.value.servers;
-    const trouble = all.filter((/** @type {any} */ s) => TROUBLE.has(s?.state));
+    const trouble = all.filter((/** @type {any} */ s) => needsAttention(s?.state));
     this.servers = {
       count: all.length,
       troubled: trouble.length,

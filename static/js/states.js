@@ -139,3 +139,9 @@ export function elapsedNow(op, now) {
   if (op.started_at === null) return Math.max(0, now - Date.parse(op.submitted_at));
   return Math.max(op.elapsed_ms, now - Date.parse(op.started_at));
 }
+
+/** States of an MCP server that somebody should look at, as the daemon counts them: one that backs off helps itself. */
+const ATTENTION = new Set(['degraded', 'unhealthy', 'crash_loop', 'needs_authentication', 'failed']);
+
+/** Whether somebody should look at an MCP server. @param {string} state */
+export const needsAttention = (state) => ATTENTION.has(state);

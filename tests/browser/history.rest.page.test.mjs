@@ -82,6 +82,12 @@ test('what ends while one looks is told: in its row, or above the list', () =>
     await news.click();
     await first(page, fresh);
     await news.waitFor({ state: 'detached' });
+    // What was not asked for is no news.
+    await goTo(page, '#/history?tool=codex');
+    await page.waitForFunction(() => [...document.querySelectorAll('.past tbody tr')].every((one) => one.textContent.includes('codex')));
+    standin.stop(begin(standin, 1_000, { tool: 'claude', model: 'claude-opus-4-6', provider: 'anthropic' }));
+    standin.stop(begin(standin, 1_001, { tool: 'codex', model: 'gpt-5.2-codex', provider: 'openai' }));
+    await news.waitFor();
   }, { hash: HASH, prepare: (s) => (withHistory(s, 1_000), scenes.many(s)) }));
 
 test('a new connection keeps the place and brings what is new', () =>

@@ -29,7 +29,7 @@ test('what ended or broke is worth a word, progress is not', () => {
   assert.equal(news({ type: 'execution.stopped', data: { operation_id: 'exec-1', by: 'user' } }), null);
   assert.equal(news({ type: 'execution.stopped', data: { operation_id: 'exec-1', by: 'budget' } }).title, 'Stopped by its budget');
   assert.equal(news({ type: 'mcp.server.failed', data: { server_name: 'git', message: 'gone' } }).hash, '#/mcp/git');
-  assert.match(news({ type: 'mcp.server.failed', data: { server_name: 'git', message: '401', state: 'needs_authentication' } }).title, /sign in/);
+  assert.match(news({ type: 'mcp.server.failed', data: { server_name: 'git', message: '401', state: 'needs_authentication' } }).title, /needs credentials/);
   const budget = { scope: 'agent', name: 'dev', period: 'day', spent_nano_usd: 2_000_000_000, limit_nano_usd: 2_000_000_000 };
   assert.equal(news({ type: 'cost.warning', data: { ...budget, level: 'threshold' } }), null);
   assert.equal(news({ type: 'cost.warning', data: { ...budget, level: 'limit' } }).title, 'The budget of the day of agent dev is used up');

@@ -134,7 +134,9 @@ fn failed(error: &McpError) -> Reply {
     };
     let mut body = json!({"error": error.to_string(), "code": code});
     match error {
-        McpError::WrongState { state, hint, .. } => {
+        McpError::WrongState { name, state, hint } => {
+            // The hint has a field of its own here.
+            body["error"] = format!("MCP server {name:?} is {}", state.name()).into();
             body["hint"] = hint.as_str().into();
             body["detail"] = json!({"state": state});
         }

@@ -22,7 +22,7 @@ export const setBudget = (id, nano) => post(`${at(id)}/budget`, { max_cost_nano_
 export const changeQueue = (id, change) => post(`${at(id)}/queue`, change);
 
 /** Runs its request again, as a new operation. @param {string} id @param {{model?: string, prompt?: string}} change */
-export const retry = (id, change) => post(`${at(id)}/retry`, change, AbortSignal.timeout(START_WITHIN_MS));
+export const retry = (id, change) => post(`${at(id)}/retry`, change, { signal: AbortSignal.timeout(START_WITHIN_MS) });
 
 /** A file of a partial result. @param {string} id @param {string} name */
 export const partialPath = (id, name) => `${at(id)}/partial/${encodeURIComponent(name)}`;

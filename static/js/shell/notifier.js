@@ -44,7 +44,7 @@ export function news({ type, data }) {
     }
     case 'mcp.server.failed':
       if (data.state === 'needs_authentication') {
-        return { tag: `mcp-${data.server_name}`, title: `MCP server ${clean(data.server_name, 60)} wants you to sign in`, body: clean(data.message, 200), hash: `#/mcp/${encodeURIComponent(String(data.server_name))}` };
+        return { tag: `mcp-${data.server_name}`, title: `MCP server ${clean(data.server_name, 60)} needs credentials`, body: clean(data.message, 200), hash: `#/mcp/${encodeURIComponent(String(data.server_name))}` };
       }
       return { tag: `mcp-${data.server_name}`, title: `MCP server ${clean(data.server_name, 60)} is down`, body: clean(data.message, 200), hash: `#/mcp/${encodeURIComponent(String(data.server_name))}` };
     default:

@@ -85,7 +85,7 @@ export function inSight(items, heightOf, { top, height }) {
 
 /** Room for what is not drawn. @param {number} before @param {number} after */
 export const spaced = (before, after) =>
-  ref((list) => {
+  ref((/** @type {Element|undefined} */ list) => {
     if (!(list instanceof HTMLElement)) return;
     list.style.paddingBlockStart = `${before}px`;
     list.style.paddingBlockEnd = `${after}px`;

@@ -87,8 +87,8 @@ function listView(ctx, address) {
     <ol class="events" aria-label="Events, newest first" ${spaced(shown.before, shown.after)}>
       ${repeat(
         entries,
-        (entry) => entry.key,
-        (entry) => row(ctx, entry, now),
+        (/** @type {import('./types.js').Entry} */ entry) => entry.key,
+        (/** @type {import('./types.js').Entry} */ entry) => row(ctx, entry, now),
       )}
     </ol>
     <p class="past-end muted">${foot()}</p>

@@ -5,6 +5,7 @@
 import { call } from '../../api.js';
 import { clean } from '../../format.js';
 import { isFinal } from '../../state.js';
+import { matches } from './matches.js';
 
 /** Operations of a page, and kept in all. */
 const PAGE = 200;
@@ -25,7 +26,7 @@ export const model = {
   /** Counts changes of the rows. */ revision: 0,
   /** Counts lists that begin anew, and so at the top. */ begun: 0,
   /** @type {string|null} where older ones are */ next: null,
-  /** Ended since the first page was fetched, and not in the list. */ news: 0,
+  /** Ended since the first page was fetched, asked for and not in the list. */ news: 0,
   /** @type {string} what was asked for */ asked: '',
 };
 
@@ -35,8 +36,12 @@ let ctx = null;
 let run = 0;
 /** Whether it was a later page that could not be had. */
 let failedMore = false;
-/** Rows whose operation has ended; the store folds that in before the next drawing. @type {Set<string>} */
+/** @type {import('./address.js').Address|null} */
+let address = null;
+/** Operations that have ended; the store folds that in before the next drawing. @type {Set<string>} */
 const ended = new Set();
+/** Those of them that the list lacks. @type {Set<string>} */
+const news = new Set();
 
 /** What the daemon is asked, by the filters and the order of an address. @param {import('./address.js').Address} address */
 export function question(address) {
@@ -51,14 +56,15 @@ export function question(address) {
 let timer = 0;
 let text = '';
 
-/** @param {Ctx} given @param {import('./address.js').Address} address */
-export function enter(given, address) {
+/** @param {Ctx} given @param {import('./address.js').Address} wanted */
+export function enter(given, wanted) {
   const first = ctx === null;
   ctx = given;
-  const asks = question(address);
+  address = wanted;
+  const asks = question(wanted);
   if (!first && asks === model.asked) return;
-  const typed = !first && model.rows.length > 0 && address.text !== text;
-  text = address.text;
+  const typed = !first && model.rows.length > 0 && wanted.text !== text;
+  text = wanted.text;
   model.asked = asks;
   model.turning = !first;
   clearTimeout(timer);
@@ -72,6 +78,7 @@ export function leave() {
   ctx = null;
   run += 1;
   ended.clear();
+  news.clear();
   Object.assign(model, { status: 'idle', rows: [], next: null, news: 0, asked: '', error: '', hint: '', turning: false });
   model.revision += 1;
 }
@@ -100,6 +107,7 @@ export async function fetchFirst({ keep = false } = {}) {
       Object.assign(model, { rows: fresh, next: answer.next ?? null });
       model.begun += 1;
     }
+    news.clear();
     Object.assign(model, { status: 'ready', news: 0, error: '', hint: '', turning: false });
     model.revision += 1;
   } else failed(answer, false);
@@ -135,20 +143,28 @@ function failed(answer, more) {
 /** @param {any} envelope */
 export function event({ type, data }) {
   if (!['execution.complete', 'execution.error', 'execution.stopped', 'execution.lost', 'budget.refused'].includes(type)) return;
-  const id = data?.operation_id;
-  if (model.rows.some((op) => op.operation_id === id)) ended.add(id);
-  else if (data?.final !== false) model.news += 1;
+  ended.add(String(data?.operation_id));
   ctx?.schedule();
 }
 
-/** Takes the ends over that the store knows by now. */
+/** Takes the ends over that the store knows by now: into their rows, or as news when they are asked for. */
 function settle() {
   const known = ctx?.store.model.data.operations;
-  if (ended.size === 0 || known === undefined) return;
-  const now = new Map([...ended].map((id) => [id, known.get(id)]).filter((entry) => isFinal(/** @type {any} */ (entry[1])?.state)));
+  if (ended.size === 0 || known === undefined || address === null) return;
+  const listed = new Set(model.rows.map((op) => op.operation_id));
+  /** @type {Map<string, Operation>} */
+  const now = new Map();
+  for (const id of ended) {
+    const op = known.get(id);
+    if (op !== undefined && !isFinal(op.state)) continue;
+    ended.delete(id);
+    if (op === undefined) continue;
+    if (listed.has(id)) now.set(id, op);
+    else if (news.size < MOST && matches(op, address, ctx?.now() ?? Date.now())) news.add(id);
+  }
+  model.news = news.size;
   if (now.size === 0) return;
   model.rows = model.rows.map((op) => now.get(op.operation_id) ?? op);
-  now.forEach((_, id) => ended.delete(id));
   model.revision += 1;
 }
 

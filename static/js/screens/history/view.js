@@ -143,8 +143,8 @@ function table(ctx, address, all) {
       <tbody role="rowgroup" ${spaced(from * ROW, (all.length - to) * ROW)}>
         ${repeat(
           all.slice(from, to),
-          (op) => op.operation_id,
-          (op, n) => row(ctx, address, op, from + n + 2, now),
+          (/** @type {Operation} */ op) => op.operation_id,
+          (/** @type {Operation} */ op, /** @type {number} */ n) => row(ctx, address, op, from + n + 2, now),
         )}
       </tbody>
     </table>

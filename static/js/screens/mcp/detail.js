@@ -6,12 +6,13 @@ import { tabKeys } from '../../a11y.js';
 import { brief, bytes, clean, compact, counted, dateTime, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { block, jsonText } from '../../plain.js';
+import { needsAttention } from '../../states.js';
 import { copyButton, fact } from '../../views/parts.js';
 import { historyTab } from './history.js';
 import { logTab } from './log.js';
 import { dismiss, model } from './model.js';
 import { actionButtons, ago, countdown, healthWord, statePill, tail, uptime } from './parts.js';
-import { ACTIONS, isOpen, needsAttention, stateLook } from './states.js';
+import { ACTIONS, isOpen, stateLook } from './states.js';
 import { resourcesTab, toolsTab } from './tools.js';
 
 /** @typedef {import('../../screen.js').Ctx} Ctx */

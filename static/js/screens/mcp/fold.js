@@ -2,7 +2,8 @@
 // What events change in a list of servers, how it is filtered and sorted, and its sums. Pure: the time is passed in.
 // An event says less than the daemon's answer: what it does not say stays until the list is fetched anew.
 
-import { isOpen, needsAttention, stateLook } from './states.js';
+import { needsAttention } from '../../states.js';
+import { isOpen, stateLook } from './states.js';
 
 /** @typedef {import('./types.js').Server} Server */
 

@@ -28,7 +28,7 @@ export function logTab(ctx) {
     ${log.status === 'failed' ? html`<p class="banner tone-red" role="alert">${icon('error')}<span>${log.error}${log.hint ? html` <code>${log.hint}</code>` : nothing}</span></p>` : nothing}
     ${log.lines.length === 0
       ? html`<div class="empty"><p class="empty-title">${log.status === 'ready' ? 'Nothing on its error stream yet' : log.status === 'failed' ? 'The log cannot be read' : 'Loading…'}</p></div>`
-      : html`<div class="log" tabindex="0" role="group" aria-label="Log" ${ref((element) => stickToEnd(element))}>${guard([log.lines], () => lines(log.lines))}</div>`}
+      : html`<div class="log" tabindex="0" role="group" aria-label="Log" ${ref((/** @type {Element|undefined} */ element) => stickToEnd(element))}>${guard([log.lines], () => lines(log.lines))}</div>`}
   </div>`;
 }
 

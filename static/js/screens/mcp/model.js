@@ -38,6 +38,8 @@ export const LONGEST_CALL_S = 600;
 /** @returns {Fetching} */
 const idle = () => ({ status: 'idle', error: '', hint: '' });
 
+const noLog = () => ({ ...idle(), lines: /** @type {string[]} */ ([]), path: '', follow: false });
+
 /** Everything that is shown. */
 export const model = {
   list: idle(),
@@ -46,7 +48,7 @@ export const model = {
   about: idle(),
   /** @type {Detail|null} */ detail: null,
   /** @type {import('./types.js').Restart[]|null} all that are kept; the details have the newest 20 */ restarts: null,
-  log: { ...idle(), /** @type {string[]} */ lines: [], path: '', follow: false },
+  log: noLog(),
   /** @type {ReadonlyMap<string, Verb>} */ pending: new Map(),
   /** @type {ReadonlyMap<string, Outcome>} */ outcomes: new Map(),
   /** @type {ReadonlySet<string>} tools whose schema is open */ open: new Set(),
@@ -91,7 +93,7 @@ export function leave() {
   Object.assign(model, { name: null, detail: null, restarts: null, about: idle(), open: new Set(), call: null, outcomes: new Map() });
   // What happens from now on is not seen: the next look begins anew.
   model.list = idle();
-  model.log = { ...idle(), lines: [], path: '', follow: false };
+  model.log = noLog();
 }
 
 /** @param {string|null} name */
@@ -100,7 +102,7 @@ function select(name) {
   clearTimeout(followTimer);
   detailTimer = followTimer = 0;
   Object.assign(model, { name, detail: null, restarts: null, about: idle(), open: new Set(), call: null });
-  model.log = { ...idle(), lines: [], path: '', follow: false };
+  model.log = noLog();
   if (name !== null) void fetchDetail();
 }
 
@@ -261,6 +263,7 @@ export async function fetchLog() {
   if (ctx === null || model.name !== name) return;
   if (!answer.ok) model.log = { ...model.log, status: 'failed', error: words(answer.error), hint: clean(answer.hint, 200) };
   else {
+    /** @type {string[]} */
     const lines = Array.isArray(answer.value?.lines) ? answer.value.lines.map(String).slice(-LOG_LINES) : [];
     const same = lines.length === model.log.lines.length && lines.every((line, i) => line === model.log.lines[i]);
     model.log = { ...model.log, ...idle(), status: 'ready', lines: same ? model.log.lines : lines, path: String(answer.value?.path ?? '') };

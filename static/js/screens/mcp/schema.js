@@ -31,7 +31,7 @@ function sample(root, given, depth) {
     if (Array.isArray(list) && list.length > 0 && depth < DEEPEST) return sample(root, list[0], depth + 1);
   }
   const types = Array.isArray(schema.type) ? schema.type : [schema.type];
-  const type = types.find((t) => t !== 'null') ?? 'null';
+  const type = types.find((/** @type {unknown} */ t) => t !== 'null') ?? 'null';
   if (type === 'object' || (type === undefined && schema.properties)) return objectSample(root, schema, depth);
   if (type === 'array') return [];
   if (type === 'integer' || type === 'number') return typeof schema.minimum === 'number' ? schema.minimum : 0;

@@ -2,6 +2,8 @@
 // How states, health and causes of MCP servers are called and coloured, and what may be done in each. Pure.
 // Class names come from these tables, never from data.
 
+import { needsAttention } from '../../states.js';
+
 /**
  * @typedef {import('./types.js').Server} Server
  * @typedef {{label: string, tone: string, icon: string, rank: number}} Look `rank`: what needs somebody comes first
@@ -59,13 +61,9 @@ const CAUSES = {
 export const causeText = (cause) => (Object.hasOwn(CAUSES, cause) ? CAUSES[cause] : 'Unknown cause');
 
 const OPEN = new Set(['running', 'degraded', 'unhealthy']);
-const ATTENTION = new Set(['degraded', 'unhealthy', 'crash_loop', 'needs_authentication', 'failed']);
 
 /** Whether it can be asked something. @param {string} state */
 export const isOpen = (state) => OPEN.has(state);
-
-/** Whether somebody should look at it. @param {string} state */
-export const needsAttention = (state) => ATTENTION.has(state);
 
 /** Actions that make sense now. @param {string} state @returns {('start'|'stop'|'restart'|'discover')[]} */
 export function actionsOf(state) {

@@ -38,7 +38,7 @@ export function toolsTab(ctx, server, detail, now) {
       ${repeat(
         tools,
         (/** @type {Tool} */ tool) => tool.name,
-        (/** @type {Tool} */ tool, i) => toolView(ctx, tool, i, open),
+        (/** @type {Tool} */ tool, /** @type {number} */ i) => toolView(ctx, tool, i, open),
       )}
     </ul>`;
 }

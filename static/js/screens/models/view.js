@@ -60,7 +60,7 @@ function content(model, route) {
           </tr>
         </thead>
         <tbody>
-          ${repeat(sorted(answer.models, sort, up), (m) => `${m.provider}/${m.model}`, (m) => row(model, m, route))}
+          ${repeat(sorted(answer.models, sort, up), (/** @type {Model} */ m) => `${m.provider}/${m.model}`, (/** @type {Model} */ m) => row(model, m, route))}
         </tbody>
       </table>
     </div>

@@ -132,7 +132,7 @@ export function columns(board, wanted) {
 }
 
 /** Names that occur, in order. @param {Board} board @param {(card: Card) => string|null} of */
-export const names = (board, of) => [...new Set([...board.cards.values()].map(of))].filter((name) => name !== null && name !== '').sort();
+export const names = (board, of) => [...new Set([...board.cards.values()].map((card) => of(card) ?? ''))].filter((name) => name !== '').sort();
 
 /** What a move to another column means: the verb, and what it wants to be told. @param {Card} card @param {string} to key of a column @returns {{verb: string, agent?: string, toInbox?: boolean}|null} */
 export function move(card, to) {

@@ -40,8 +40,8 @@ export function kanbanView(ctx, address) {
   return html`<div class="kanban ${address.by === 'agent' ? 'by-agent' : ''}" @keydown=${(/** @type {KeyboardEvent} */ event) => keys(event, ctx, address)}>
     ${repeat(
       all,
-      (column) => column.key,
-      (column) => columnView(ctx, address, column),
+      (/** @type {Column} */ column) => column.key,
+      (/** @type {Column} */ column) => columnView(ctx, address, column),
     )}
   </div>`;
 }
@@ -68,8 +68,8 @@ function columnView(ctx, address, column) {
       <ul class="kan-list" aria-label=${clean(column.label, 100)} ${spaced(before, after)}>
         ${repeat(
           drawn,
-          (item) => (item.kind === 'head' ? `head:${item.label}` : item.key),
-          (item) =>
+          (/** @type {Item} */ item) => (item.kind === 'head' ? `head:${item.label}` : item.key),
+          (/** @type {Item} */ item) =>
             item.kind === 'head'
               ? html`<li class="kan-head tone-${item.tone}"><span class="tone-text">${item.label}</span><span class="count">${whole(item.count)}</span></li>`
               : item.kind === 'invalid'
