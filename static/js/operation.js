@@ -1,6 +1,6 @@
 // @ts-check
 // What one event changes in the operation it speaks of: the inner half of the projection, whose outer half is
-// `state.js`. The twin of `proto/src/state.rs`, rule for rule. Pure: no DOM, no clock, no I/O.
+// `state.js`. The twin of `proto/src/state/`, rule for rule. Pure: no DOM, no clock, no I/O.
 
 /**
  * @typedef {import('./types.js').Usage} Usage

@@ -1,5 +1,5 @@
 // @ts-check
-// The projection: what all events so far add up to. The twin of `proto/src/state.rs`, rule for rule; the same
+// The projection: what all events so far add up to. The twin of `proto/src/state/`, rule for rule; the same
 // recorded events go through both and must end in the same state. Pure: no DOM, no clock, no I/O. A state is never
 // changed in place: every function gives a new one, or the same one when nothing changed.
 

@@ -5,6 +5,7 @@ mod follow;
 mod ledger;
 mod listener;
 mod mcp;
+mod operations;
 mod service;
 mod status;
 mod tasks;

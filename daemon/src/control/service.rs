@@ -1,9 +1,7 @@
 //! The verbs of `llmctl.v1.Control`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::join_all;
 use llmctl_proto::admission::FactsQuery;
 use llmctl_proto::config::Http;
 use llmctl_proto::event::{Event, MAX_EVENT_BYTES, check_emittable};
@@ -22,31 +20,25 @@ use llmctl_proto::pb::{
     ReloadConfigRequest, ReloadConfigResponse, ReloadMcpServersRequest, ReloadMcpServersResponse,
     SetOperationBudgetRequest, SetOperationBudgetResponse, ShowTaskRequest, ShowTaskResponse,
     ShutdownRequest, ShutdownResponse, StartGatewayRequest, StartGatewayResponse, StopGatewayRequest,
-    StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, StopResult, SuspendOperationRequest,
+    StopGatewayResponse, StopOperationsRequest, StopOperationsResponse, SuspendOperationRequest,
     SuspendOperationResponse,
 };
-use llmctl_proto::state::Operation;
 use llmctl_proto::time::UnixMs;
 use llmctl_proto::{PROTOCOL, VERSION};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{attach, follow, ledger, mcp, tasks};
+use super::{attach, follow, ledger, mcp, operations, tasks};
 use crate::adopt::Adopter;
 use crate::board::Board;
 use crate::health::{self, Parts};
-use crate::hub::{Hub, Publish, StopOrder};
+use crate::hub::{Hub, Publish};
 use crate::mcp::Servers;
-use crate::operations::{Operations, VerbError};
+use crate::operations::Operations;
 use crate::settings::Live;
-use crate::store::{EventQuery, OperationQuery, Store};
+use crate::store::Store;
 use crate::web::Gateway;
-
-/// Default wait for the end of a stopped operation: the whole ladder of the slowest tool fits.
-const STOP_WAIT: Duration = Duration::from_secs(30);
-/// Facts of one operation that `GetOperation` gives.
-const FACTS: usize = 2_000;
 
 /// What the verbs act on.
 #[derive(Clone)]
@@ -113,47 +105,6 @@ impl ControlService {
             request.version, request.protocol
         )))
     }
-
-    async fn stop_one(&self, prefix: &str, order: StopOrder, wait: Duration) -> StopResult {
-        let stopped = match self.deps.operations.get(prefix).await {
-            Ok(operation) => self.deps.operations.stop(&operation.operation_id, order, wait).await,
-            Err(error) => Err(error),
-        };
-        match stopped {
-            Ok(operation) => StopResult {
-                id: operation.operation_id.to_string(),
-                operation: json(&operation),
-                ..StopResult::default()
-            },
-            Err(VerbError { code, message, operation }) => StopResult {
-                id: operation.as_ref().map_or_else(|| prefix.to_owned(), |o| o.operation_id.to_string()),
-                operation: operation.map(|o| json(&o)).unwrap_or_default(),
-                code: code.to_owned(),
-                message,
-            },
-        }
-    }
-
-    async fn older(
-        &self,
-        request: &ListOperationsRequest,
-        have: &[Operation],
-    ) -> Result<Vec<Operation>, Status> {
-        let oldest = have.last().map(|o| o.operation_id.clone());
-        let before = match request.before.as_str() {
-            "" => oldest,
-            text => Some(text.parse().map_err(|e| Status::invalid_argument(format!("{e}")))?),
-        };
-        Ok(self
-            .deps
-            .store
-            .operations(OperationQuery { before, limit: 5_000, ..OperationQuery::default() })
-            .await?)
-    }
-}
-
-fn json(operation: &Operation) -> String {
-    to_json(operation)
 }
 
 /// Names, numbers and times always serialise.
@@ -163,16 +114,6 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> String {
 
 fn to_value(path: &std::path::Path) -> serde_json::Value {
     path.to_string_lossy().into_owned().into()
-}
-
-fn wanted(request: &ListOperationsRequest, operation: &Operation) -> bool {
-    let is = |filter: &str, value: Option<&str>| filter.is_empty() || value == Some(filter);
-    (request.states.is_empty() || request.states.iter().any(|s| s == operation.state.as_str()))
-        && is(&request.tool, operation.tool.as_deref())
-        && is(&request.model, operation.model.as_deref())
-        && is(&request.agent, operation.agent.as_deref())
-        && operation.submitted_at.0 >= request.since_ms
-        && (request.before.is_empty() || operation.operation_id.as_str() < request.before.as_str())
 }
 
 #[tonic::async_trait]
@@ -222,55 +163,21 @@ impl Control for ControlService {
         &self,
         request: Request<ListOperationsRequest>,
     ) -> Result<Response<ListOperationsResponse>, Status> {
-        let request = request.into_inner();
-        let limit = if request.limit == 0 { 50 } else { request.limit.min(500) } as usize;
-        self.deps.adopter.first_look().await;
-        let (known, _) = self.deps.hub.list().await?;
-        let mut found: Vec<String> =
-            known.iter().filter(|o| wanted(&request, o)).take(limit).map(json).collect();
-        // The projection holds the newest; older ones are asked of the store only when they are wanted.
-        if found.len() < limit && known.len() >= llmctl_proto::state::ENDED_KEPT {
-            let older = self.older(&request, &known).await?;
-            found.extend(older.iter().filter(|o| wanted(&request, o)).take(limit - found.len()).map(json));
-        }
-        Ok(Response::new(ListOperationsResponse { operations: found }))
+        operations::list(&self.deps, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_operation(
         &self,
         request: Request<GetOperationRequest>,
     ) -> Result<Response<GetOperationResponse>, Status> {
-        let operation = self.deps.operations.get(&request.get_ref().id).await?;
-        let query = EventQuery {
-            operation_id: Some(operation.operation_id.clone()),
-            limit: FACTS,
-            newest: true,
-            ..EventQuery::default()
-        };
-        let facts = self.deps.store.events(query).await?;
-        Ok(Response::new(GetOperationResponse { operation: json(&operation), facts }))
+        operations::get(&self.deps, request.into_inner()).await.map(Response::new)
     }
 
     async fn stop_operations(
         &self,
         request: Request<StopOperationsRequest>,
     ) -> Result<Response<StopOperationsResponse>, Status> {
-        let request = request.into_inner();
-        let ids = if request.all {
-            self.deps.operations.running().await?.iter().map(ToString::to_string).collect()
-        } else {
-            request.ids
-        };
-        let order = StopOrder {
-            by: "user".into(),
-            via: request.via,
-            reason: Some(request.reason).filter(|r| !r.is_empty()),
-            force: request.force,
-            grace_ms: Some(request.grace_ms).filter(|g| *g > 0),
-        };
-        let wait = if request.wait_ms == 0 { STOP_WAIT } else { Duration::from_millis(request.wait_ms) };
-        let results = join_all(ids.iter().map(|id| self.stop_one(id, order.clone(), wait))).await;
-        Ok(Response::new(StopOperationsResponse { results }))
+        operations::stop(&self.deps, request.into_inner()).await.map(Response::new)
     }
 
     async fn suspend_operation(
@@ -280,7 +187,7 @@ impl Control for ControlService {
         let request = request.into_inner();
         let operation = self.deps.operations.get(&request.id).await?;
         let operation = self.deps.operations.suspend(&operation.operation_id, request.suspend).await?;
-        Ok(Response::new(SuspendOperationResponse { operation: json(&operation) }))
+        Ok(Response::new(SuspendOperationResponse { operation: to_json(&operation) }))
     }
 
     async fn follow_events(
@@ -366,7 +273,7 @@ impl Control for ControlService {
         let operation = self.deps.operations.get(&request.id).await?;
         let id = &operation.operation_id;
         let operation = self.deps.operations.change_queue(id, request.priority, request.held).await?;
-        Ok(Response::new(ChangeQueueResponse { operation: json(&operation) }))
+        Ok(Response::new(ChangeQueueResponse { operation: to_json(&operation) }))
     }
 
     async fn set_operation_budget(
@@ -380,7 +287,7 @@ impl Control for ControlService {
         let operation = self.deps.operations.get(&request.id).await?;
         let id = &operation.operation_id;
         let operation = self.deps.operations.set_budget(id, request.max_cost_nano_usd).await?;
-        Ok(Response::new(SetOperationBudgetResponse { operation: json(&operation) }))
+        Ok(Response::new(SetOperationBudgetResponse { operation: to_json(&operation) }))
     }
 
     async fn reload_config(

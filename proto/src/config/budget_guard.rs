@@ -6,9 +6,9 @@
 
 use super::diagnostic::{Code, Diagnostic, KeyPath};
 use super::layers::Layered;
-use super::model::{Budget, Config, LimitKind, Policy, Table};
 use super::node::{Node, Place};
 use super::read;
+use super::{Budget, Config, LimitKind, Policy, Table};
 
 /// Restores what the project raised; each is a finding.
 pub(super) fn keep(config: &mut Config, layered: &Layered, findings: &mut Vec<Diagnostic>) {

@@ -3,10 +3,10 @@
 //! Everything is reported in one run, each finding at the line that makes the reference.
 
 use super::diagnostic::{Code, Diagnostic, KeyPath, nearest};
-use super::model::{Agent, Config};
 use super::node::{Node, Place};
 use super::read::entry_pair as pair;
 use super::sources::Catalogue;
+use super::{Agent, Config};
 use crate::price::PriceTable;
 use crate::time::UnixMs;
 

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::Config;
 use super::diagnostic::{Code, Diagnostic, KeyPath, Origin, Severity};
 use super::discover::{self, Overrides, ProjectUse};
-use super::model::Config;
 use super::node::{Node, Place};
 use super::sources::{Catalogue, Project, Sources, Trust};
 use super::{budget_guard, check, cross, layers, programs, read, servers};

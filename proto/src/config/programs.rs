@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use super::cross::{key_place, value_place};
 use super::diagnostic::{Code, Diagnostic, KeyPath};
-use super::model::{Config, Tool};
 use super::node::Node;
 use super::sources::Catalogue;
+use super::{Config, Tool};
 
 /// Checks everything; findings are appended.
 pub(super) fn check(config: &Config, tree: &Node, catalogue: &Catalogue, findings: &mut Vec<Diagnostic>) {

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::load::Loaded;
-use super::model::{BudgetPeriod, LimitKind};
 use super::node::{Node, Value};
 use super::sources::{SourceFile, Trust};
+use super::{BudgetPeriod, LimitKind};
 use crate::paths::{Paths, make_private_dir, replace_file};
 use crate::time::UnixMs;
 

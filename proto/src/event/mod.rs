@@ -5,6 +5,7 @@
 //! `Event` is the typed reading of those bytes.
 
 mod cost;
+mod ends;
 mod execution;
 mod general;
 mod mcp;
@@ -12,6 +13,7 @@ mod routing;
 mod task;
 
 pub use cost::*;
+pub use ends::*;
 pub use execution::*;
 pub use general::*;
 pub use mcp::*;

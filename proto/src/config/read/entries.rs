@@ -1,8 +1,8 @@
 //! Agents, tools, models and providers.
 
 use super::{money, number, text, text_map, texts, truth};
-use crate::config::model::{Agent, ChainEntry, Model, Provider, Tool};
 use crate::config::node::Node;
+use crate::config::{Agent, ChainEntry, Model, Provider, Tool};
 
 /// Splits `tool:model` at the first colon; a model's own name may have more.
 pub(in crate::config) fn pair(entry: &str) -> Option<(&str, &str)> {
@@ -38,7 +38,7 @@ pub(super) fn agent(node: &Node) -> Agent {
     }
 }
 
-fn text_map_in_order(node: &Node) -> crate::config::model::Table<String> {
+fn text_map_in_order(node: &Node) -> crate::config::Table<String> {
     let entries = super::entries_of(node, "task_types");
     entries.filter_map(|(name, node)| Some((name.clone(), node.text()?.to_owned()))).collect()
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
 use super::layers::Layered;
-use super::model::{Config, Table};
 use super::node::{Map, Node, Value};
+use super::{Config, Table};
 use crate::money::PicoUsd;
 use crate::price;
 use crate::time::UnixMs;

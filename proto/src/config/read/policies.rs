@@ -3,8 +3,8 @@
 use super::{amount, money, number, text, texts, truth};
 use crate::config::diagnostic::KeyPath;
 use crate::config::layers::Layered;
-use crate::config::model::{Budget, BudgetPeriod, BudgetScope, Fallback, LimitKind, Policy, Table};
 use crate::config::node::{Entry, Node, Value};
+use crate::config::{Budget, BudgetPeriod, BudgetScope, Fallback, LimitKind, Policy, Table};
 use crate::money::PicoUsd;
 
 /// Day budget of a policy that does not mention one: 10 dollars.

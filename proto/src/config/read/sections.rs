@@ -1,10 +1,10 @@
 //! The sections that are no tables of names.
 
 use super::{number, number_map, text, texts, truth};
-use crate::config::model::{
+use crate::config::node::Node;
+use crate::config::{
     Concurrency, CostOptimization, Daemon, Http, Policy, RateLimiting, Retention, Routing, StopGrace, Table,
 };
-use crate::config::node::Node;
 
 /// Lets every policy that does not say otherwise keep prompts, as `telemetry.privacy_level: full` asks.
 pub(super) fn keep_prompts(tree: &Node, policies: &mut Table<Policy>, default_policy: &str) {
