@@ -5,7 +5,22 @@ const LIVE_ONLY = new Set(['execution.progress', 'execution.output', 'cost.updat
 
 const value = (path, text, layer, name, line, about, overridden = []) => ({ path, value: text, origin: { layer, name, line, column: 3 }, overridden, about });
 
+/** Facts of long ago, one a minute, before all that is published. */
+export function withPast(s, count, make = (n) => ({ type: 'task.updated', data: { project: 'shop', task_id: `card-${n}`, lane: 'assigned', changed: ['priority'], card: { title: `Card ${n}`, agent: 'dev' } } })) {
+  const from = Date.now() - (count + 1) * 60_000;
+  for (let n = 1; n <= count; n += 1) s.stored.push({ v: 1, epoch: s.epoch, seq: n, at: new Date(from + n * 60_000).toISOString(), ...make(n) });
+  s.seq = count;
+}
+
 export function begin(s) {
+  /** What the store has, oldest first; the ring forgets sooner. @type {any[]} */ s.stored = [];
+  /** What was asked of it. @type {string[]} */ s.eventsAsked = [];
+  const publish = s.publish.bind(s);
+  s.publish = (...about) => {
+    const envelope = publish(...about);
+    if (!LIVE_ONLY.has(envelope.type)) s.stored.push(envelope);
+    return envelope;
+  };
   s.system = {
     status: 'healthy', degraded: [], version: '0.1.0', protocol: 1, pid: 4_711, epoch: s.epoch,
     started_at: new Date(Date.now() - 26 * 3_600_000).toISOString(), uptime_ms: 26 * 3_600_000, memory_bytes: 24_600_000, http_addr: '127.0.0.1:8080',
@@ -43,23 +58,36 @@ export function begin(s) {
   };
 }
 
+/** Facts one request looks at, as the daemon does; a page may be short, its link goes on behind them. */
+const MOST_LOOKED_AT = 20_000;
+
 /** Stored facts before a cursor, newest first. */
 function events(s, response, url) {
+  s.eventsAsked.push(url.search);
+  if (s.eventsFail) return s.json(response, 503, { error: 'The history cannot be read now.', code: 'store_unavailable' });
   const limit = Number(url.searchParams.get('limit') ?? 200);
   const types = (url.searchParams.get('types') ?? '').split(',').filter(Boolean);
   const [operation, text, before] = ['operation', 'q', 'before'].map((name) => url.searchParams.get(name) ?? '');
   const end = before === '' ? Infinity : Number(before.split('-')[1]);
-  const facts = (s.older ?? []).concat(s.ring.map((frame) => JSON.parse(frame.json))).filter((event) => !LIVE_ONLY.has(event.type) && event.seq < end).reverse();
-  const found = facts.filter(
-    (event) =>
-      (types.length === 0 || types.some((t) => t === event.type || (t.endsWith('.') && event.type.startsWith(t)))) &&
-      (operation === '' || event.data.operation_id === operation) &&
-      (text === '' || JSON.stringify(event).toLowerCase().includes(text)),
-  );
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  const headers = found.length > limit ? { Link: `</api/events?limit=${limit}&before=${last.epoch}-${last.seq}${types.length ? `&types=${types.join(',')}` : ''}>; rel="next"` } : {};
-  s.json(response, 200, page, headers);
+  const wants = (event) =>
+    (types.length === 0 || types.some((t) => t === event.type || (t.endsWith('.') && event.type.startsWith(t)))) &&
+    (operation === '' || event.data.operation_id === operation) &&
+    (text === '' || JSON.stringify(event).toLowerCase().includes(text.toLowerCase()));
+  const page = [];
+  let [last, lookedAt] = [null, 0];
+  for (let n = s.stored.length - 1; n >= 0; n -= 1) {
+    const event = s.stored[n];
+    if (event.seq >= end) continue;
+    if (page.length === limit || lookedAt >= MOST_LOOKED_AT) {
+      const more = new URLSearchParams({ limit: String(limit), before: `${last.epoch}-${last.seq}` });
+      for (const name of ['types', 'operation', 'q']) if (url.searchParams.has(name)) more.set(name, url.searchParams.get(name));
+      return s.json(response, 200, page, { Link: `</api/events?${more}>; rel="next"` });
+    }
+    lookedAt += 1;
+    last = event;
+    if (wants(event)) page.push(event);
+  }
+  return s.json(response, 200, page);
 }
 
 export function handle(s, { request, response, url }) {
@@ -67,8 +95,10 @@ export function handle(s, { request, response, url }) {
   if (url.pathname === '/api/system') {
     if (s.systemFails) s.json(response, 503, { error: 'The daemon is stopping.', code: 'stopping' });
     else s.json(response, 200, s.system);
-  } else if (url.pathname === '/api/config') s.json(response, 200, s.config);
-  else if (url.pathname === '/api/events') events(s, response, url);
+  } else if (url.pathname === '/api/config') {
+    if (s.configFails) s.json(response, 503, { error: 'The daemon is stopping.', code: 'stopping' });
+    else s.json(response, 200, s.config);
+  } else if (url.pathname === '/api/events') events(s, response, url);
   else return false;
   return true;
 }

@@ -21,6 +21,8 @@ const ROW = 34;
 const OPEN = 320;
 
 const place = new Sight();
+/** The list that the place is in; another one is begun at its top. */
+let placed = 0;
 
 /** @param {Ctx} ctx @param {Address} address */
 function toolbar(ctx, address) {
@@ -62,9 +64,17 @@ function listView(ctx, address) {
     return html`<div class="empty">
       <div class="empty-mark">${icon('activity')}</div>
       <p class="empty-title">${text}</p>
+      ${model.past === 'ready' ? html`<p><button class="button" type="button" @click=${() => void fetchPast()}>Look further back</button></p>` : nothing}
+      ${model.past === 'failed' ? html`<p><button class="button" type="button" @click=${() => void fetchPast()}>Try again</button></p>` : nothing}
       ${model.past === 'end' && address.text === '' && address.group === 'all' ? html`<p>Every start, end, choice, cost and change of a task or server is told here as it happens.</p>` : nothing}
       <pre class="command"><code>llmctl events -f</code></pre>
     </div>`;
+  }
+  if (placed !== model.begun) {
+    placed = model.begun;
+    place.reset();
+    // The scroll bar follows when the list is drawn.
+    queueMicrotask(() => document.querySelector('.event-scroll')?.scrollTo(0, 0));
   }
   let open = -1;
   if (model.open !== null) {

@@ -52,8 +52,9 @@ export class EventLog {
     this.found = this.ring.filter((entry) => wanted(entry, filter));
   }
 
-  /** Adds what happened, oldest first. @param {readonly Entry[]} entries */
+  /** Adds what happened, oldest first; gives how many of it are wanted. @param {readonly Entry[]} entries */
   add(entries) {
+    let count = 0;
     for (const entry of entries) {
       this.seen += 1;
       if (entry.type === 'execution.output' && !this.filter.output) {
@@ -61,9 +62,12 @@ export class EventLog {
         continue;
       }
       this.ring.push(entry);
-      if (wanted(entry, this.filter)) this.found.push(entry);
+      if (!wanted(entry, this.filter)) continue;
+      this.found.push(entry);
+      count += 1;
     }
     if (this.ring.length > KEPT + SLACK) this.cut();
+    return count;
   }
 
   cut() {
@@ -86,6 +90,20 @@ export class EventLog {
     const missing = facts.filter((fact) => !known.has(fact.key));
     if (missing.length === 0) return;
     this.ring = [...this.ring, ...missing].sort(newer).slice(-KEPT);
+    this.choose(this.filter);
+  }
+
+  /** Whether a fact of these is known. @param {readonly Entry[]} facts */
+  knows(facts) {
+    const known = new Set(this.ring.map((entry) => entry.key));
+    return facts.some((fact) => known.has(fact.key));
+  }
+
+  /** Begins anew with the newest facts: between them and what was known something is missing. @param {readonly Entry[]} facts newest first */
+  restart(facts) {
+    this.dropped += this.ring.length;
+    this.ring = [...facts].reverse();
+    this.past = [];
     this.choose(this.filter);
   }
 

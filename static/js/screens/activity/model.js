@@ -3,7 +3,7 @@
 
 import { clean } from '../../format.js';
 import { cursorOf, older } from '../../api/activity.js';
-import { EventLog, entryOf } from './log.js';
+import { EventLog, KEPT, entryOf, wanted } from './log.js';
 import { typesOf } from './look.js';
 
 /** @typedef {import('../../screen.js').Ctx} Ctx */
@@ -17,6 +17,7 @@ export const model = {
   /** @type {'idle'|'loading'|'ready'|'failed'|'end'} */ past: 'idle',
   error: '',
   /** @type {string|null} before which the past goes on */ cursor: null,
+  /** Counts lists that begin anew, and so at the top. */ begun: 0,
 };
 
 /** @type {Ctx|null} */
@@ -24,6 +25,8 @@ let ctx = null;
 let asked = '';
 /** Events that have come since the last drawing. @type {Entry[]} */
 let arrived = [];
+/** How many had left the ring when the past was last joined to it. */
+let joined = 0;
 
 /** @param {Ctx} given @param {import('./address.js').Address} address */
 export function enter(given, address) {
@@ -35,7 +38,8 @@ export function enter(given, address) {
   model.log.choose({ types: typesOf(address.group), operation: address.operation, text: address.text.toLowerCase().trim(), output: address.group === 'output' });
   model.log.forgetPast();
   if (model.held !== null) model.held = model.log.picture();
-  Object.assign(model, { past: 'idle', cursor: null, error: '' });
+  Object.assign(model, { past: 'idle', cursor: null, error: '', waiting: 0 });
+  model.begun += 1;
   void fetchPast();
 }
 
@@ -43,6 +47,7 @@ export function leave() {
   ctx = null;
   asked = '';
   arrived = [];
+  joined = 0;
   Object.assign(model, { log: new EventLog(), held: null, waiting: 0, open: null, past: 'idle', cursor: null, error: '' });
 }
 
@@ -51,35 +56,59 @@ export async function again() {
   const wants = asked;
   const answer = await older(wish());
   if (ctx === null || wants !== asked || !answer.ok) return;
-  model.log.join(entries(answer.value));
+  settle();
+  const facts = entries(answer.value);
+  const more = cursorOf(answer.next);
+  // More was missed than one page tells: a list with a hole would not say so.
+  if (more !== null && model.log.ring.length > 0 && !model.log.knows(facts)) model.log.restart(facts);
+  else model.log.join(facts);
+  rejoin();
   ctx.schedule();
 }
 
-/** @param {any} value @returns {Entry[]} */
-const entries = (value) => (Array.isArray(value) ? value : []).map(entryOf).filter((/** @type {Entry|null} */ one) => one !== null);
+/** What of an answer is wanted: the daemon looks for one word, and in the whole envelope. @param {any} value @returns {Entry[]} */
+const entries = (value) => {
+  const all = (Array.isArray(value) ? value : []).map(entryOf).filter((/** @type {Entry|null} */ one) => one !== null);
+  return all.filter((/** @type {Entry} */ one) => wanted(one, model.log.filter));
+};
 
 function wish() {
-  const { filter } = model.log;
-  return { types: filter.types, operation: filter.operation, text: filter.text };
+  const { types, operation, text } = model.log.filter;
+  const longest = text.split(' ').reduce((a, b) => (b.length > a.length ? b : a), '');
+  return { types, operation, text: longest };
+}
+
+/** What has left the ring since the past was joined to it would be a hole: the past is fetched anew from its edge. */
+function rejoin() {
+  if (joined === model.log.dropped || model.held !== null) return;
+  joined = model.log.dropped;
+  model.cursor = null;
+  if (model.past === 'end') model.past = 'ready';
 }
 
 /** Fetches what was before the oldest that is known. */
 export async function fetchPast() {
   if (ctx === null || model.past === 'loading' || model.past === 'end' || model.log.isFull) return;
-  const first = model.past === 'idle';
+  if (model.held !== null && model.held.length >= 3 * KEPT) return;
+  const first = model.past === 'idle' || (model.cursor === null && model.log.edge === '');
   const before = first ? '' : (model.cursor ?? model.log.edge);
   model.past = 'loading';
   const wants = asked;
+  const left = model.log.dropped;
   ctx.schedule();
   const answer = await older({ ...wish(), before });
   if (ctx === null || wants !== asked) return;
-  if (answer.ok) {
-    if (first) model.log.join(entries(answer.value));
-    else model.log.addPast(entries(answer.value));
+  const facts = answer.ok ? entries(answer.value) : [];
+  // What is held still grows at its end only.
+  if (!answer.ok) Object.assign(model, { past: 'failed', error: clean(answer.error, 300) });
+  else if (!first && left !== model.log.dropped && model.held === null) model.past = 'ready';
+  else {
+    if (first) model.log.join(facts);
+    else if (left === model.log.dropped && joined === left) model.log.addPast(facts);
     model.cursor = cursorOf(answer.next);
     model.past = model.cursor === null ? 'end' : 'ready';
-    if (model.held !== null) model.held = model.log.picture();
-  } else Object.assign(model, { past: 'failed', error: clean(answer.error, 300) });
+    if (model.held !== null) model.held = first ? model.log.picture() : [...model.held, ...facts];
+  }
   ctx.schedule();
 }
 
@@ -94,10 +123,10 @@ export function event(envelope) {
 /** Takes over what has come; once for each drawing. */
 export function settle() {
   if (arrived.length === 0) return;
-  const before = model.log.found.length;
-  model.log.add(arrived);
+  const count = model.log.add(arrived);
   arrived = [];
-  if (model.held !== null) model.waiting += Math.max(0, model.log.found.length - before);
+  if (model.held !== null) model.waiting += count;
+  rejoin();
 }
 
 /** Holds the list still, or lets it go on. */
@@ -105,6 +134,7 @@ export function hold() {
   settle();
   model.held = model.held === null ? model.log.picture() : null;
   model.waiting = 0;
+  rejoin();
   ctx?.schedule();
 }
 
