@@ -29,6 +29,7 @@ export function begin(s) {
     },
     operations: { running: 3, attached: 3, totals: {} },
     hub: { last_seq: 10_293, published: 10_293, duplicates: 12, waiting: 0, followers: 3 },
+    mcp: { healthy: 4, total: 6, auto_managed: 5, total_tools: 41, attention: 1 },
     queues: [
       { name: 'events to the hub', depth: 3, limit: 1_024, dropped: null, when_full: 'the sender waits' },
       { name: 'facts to the store', depth: 0, limit: 1_024, dropped: null, when_full: 'the hub waits' },
