@@ -40,8 +40,8 @@ const SHOTS = [
   {
     name: 'activity-open', hash: '#/activity?group=operations', scene: 'demo', prepare: withServers,
     act: async (page) => {
-      await page.click('.act-more >> nth=2');
-      await page.waitForSelector('.act-payload');
+      await page.click('.ev-toggle >> nth=2');
+      await page.waitForSelector('.ev-more pre');
     },
   },
   { name: 'system', hash: '#/system' },
