@@ -65,10 +65,10 @@ test('an operation that was started in a terminal appears, streams and ends with
     await page.waitForSelector('.line');
     await says(row(page, id).locator('.c-state'), 'Complete');
     const recorded = await stage.sandbox.run(['logs', id]);
-    const shown = await page.locator('.log-lines').innerText();
-    assert.ok(shown.replace(/\s/g, '').includes(recorded.stdout.replace(/\s/g, '').slice(-200)), 'what is recorded is what is shown');
+    // What is recorded is what is shown.
+    await page.waitForFunction((end) => document.querySelector('.log-lines')?.innerText.replace(/\s/g, '').includes(end), recorded.stdout.replace(/\s/g, '').slice(-200));
     await selectTab(page, 'Tool calls');
-    assert.ok((await page.locator('.tab-panel').innerText()).trim().length > 20);
+    await page.waitForFunction(() => (document.querySelector('.tab-panel')?.innerText ?? '').trim().length > 20);
   }));
 
 test('an ended operation is run again from the page, and its limit and kept files are at hand', () =>
@@ -183,8 +183,8 @@ async function walkServer(page, name, call) {
   await action(page, name, 'Discover').click();
   await page.waitForFunction((n) => [...document.querySelectorAll('.detail-buttons button')].every((b) => !b.disabled && !b.textContent.includes(n)), 'Asking');
   await selectTab(page, 'Tools');
-  const shown = await page.locator('.tools > .tool').count();
-  assert.equal(shown, (await stage.server(name)).tools_count, `${name} has as many tools`);
+  const tools = (await stage.server(name)).tools_count;
+  await page.waitForFunction((count) => document.querySelectorAll('.tools > .tool').length === count, tools);
   await page.getByRole('button', { name: `Call ${call.tool}`, exact: true }).click();
   await page.locator('#call-arguments').fill(JSON.stringify(call.arguments));
   await page.locator('.call-form [type=submit]').click();
@@ -243,7 +243,8 @@ test('two tabs show the same, and a change in one is seen in the other', () =>
     await other.goto(stage.url);
     await other.waitForSelector('.connection.is-live');
     const rows = (one) => one.evaluate(() => [...document.querySelectorAll('[data-operation]')].map((r) => `${r.dataset.operation} ${r.querySelector('.c-state').innerText}`));
-    await until('both tabs to agree', async () => JSON.stringify(await rows(page)) === JSON.stringify(await rows(other)));
+    const agree = () => until('both tabs to agree', async () => JSON.stringify(await rows(page)) === JSON.stringify(await rows(other)));
+    await agree();
     const id = await stage.running();
     await row(page, id).waitFor();
     await row(other, id).waitFor();
@@ -251,7 +252,7 @@ test('two tabs show the same, and a change in one is seen in the other', () =>
     await says(row(page, id).locator('.c-state'), 'Paused');
     await row(page, id).getByRole('button', { name: /^Stop/ }).click();
     await says(row(other, id).locator('.c-state'), 'Stopped');
-    assert.deepEqual(await rows(page), await rows(other));
+    await agree();
     await goTo(page, '/mcp/plain');
     await goTo(other, '/mcp');
     await action(page, 'plain', 'Stop').click();
