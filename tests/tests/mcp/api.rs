@@ -107,7 +107,7 @@ fn errors_are_told_apart() {
     rack.wait_event("silent", "mcp.server.failed", 0);
     let early = door.ask("POST", "/api/mcp/server/good/discover");
     assert_eq!((early.status, early.json()["code"].clone()), (409, json!("wrong_state")), "{}", early.text());
-    assert_eq!(early.json()["error"], json!("MCP server \"good\" is stopped"));
+    assert_eq!(early.json()["error"], json!("MCP server \"good\" is manual"));
     assert!(early.json()["hint"].as_str().is_some_and(|hint| hint.contains("start")), "{}", early.text());
     assert_eq!(door.server("start", "good").status, 200);
     let found = door.ask("GET", "/api/mcp/server/good/discover");
