@@ -1,7 +1,7 @@
 //! The ledger: amounts that never change once they are recorded, the same report whoever is asked, and sums that
 //! survive the daemon and its database.
 
-use llmctl_tests::http;
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::paid::{Paid, TOKEN_NANO};
 use llmctl_tests::stage::{LONG, SOON};
 use llmctl_tests::wait::wait_until;
@@ -155,14 +155,9 @@ fn sums_over_http_add_up_whichever_way_they_are_cut() {
         );
         drop(paid.execute(prompt, &["--agent", agent]));
     }
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port");
-    text(&paid, &["dashboard", "start", "--port", &port.port().to_string()]);
-    let token = std::fs::read_to_string(paid.sandbox.path("run/llmctl/token")).expect("a token");
-    let bearer = format!("Bearer {}", token.trim());
+    let gateway = Gateway::open(&paid.sandbox);
     let get = |path: &str, status: u16| {
-        let headers = [("authorization", bearer.as_str())];
-        let answer = http::request(port, "GET", path, &headers, b"", SOON).expect("an answer").finish();
+        let answer = gateway.request("GET", path, &[], "");
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
         answer.json()
     };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::run::{self, Running};
 use llmctl_tests::sandbox::Sandbox;
 use llmctl_tests::wait::{wait_for, wait_until};
@@ -15,10 +16,7 @@ const BROWSER: Duration = Duration::from_secs(120);
 
 /// Starts the dashboard on a port of its own and gives a fresh login address.
 fn login(sandbox: &Sandbox) -> String {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = taken.local_addr().expect("bound").port().to_string();
-    drop(taken);
-    sandbox.run(&["dashboard", "start", "--port", &port], SOON).expect_code(0);
+    Gateway::open(sandbox);
     let url = sandbox.run(&["dashboard", "open", "--print"], SOON).expect_code(0).stdout_text();
     url.trim().to_owned()
 }

@@ -254,7 +254,7 @@ fn the_gateway_runs_an_operation_again() {
     let words = ["execute", "--prompt-text", "typed", "--tool", "claude-code", "--no-daemon"];
     stage.llmctl(&words).expect_code(0);
     let [with_file, typed] = &stage.ids()[..] else { panic!("two operations") };
-    let gateway = Gateway::open(&stage);
+    let gateway = Gateway::open(&stage.sandbox);
     let retry = |id: &str, body: Value| {
         gateway.request("POST", &format!("/api/operations/{id}/retry"), &[], &body.to_string())
     };

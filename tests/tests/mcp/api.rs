@@ -1,8 +1,6 @@
 //! The same over HTTP: the state in an answer is the state in the next list, and errors say what they are.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::http::{self, Answer};
 use llmctl_tests::proc;
 use llmctl_tests::rack::{Rack, fake, with};
@@ -10,26 +8,15 @@ use llmctl_tests::stage::SOON;
 use serde_json::json;
 
 /// What a script knows of the daemon.
-struct Door {
-    addr: SocketAddr,
-    bearer: String,
-}
+struct Door(Gateway);
 
 impl Door {
     fn open(rack: &Rack) -> Self {
-        rack.stage.start_daemon();
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let addr = taken.local_addr().expect("bound");
-        drop(taken);
-        rack.stage.llmctl(&["dashboard", "start", "--port", &addr.port().to_string()]).expect_code(0);
-        let token = std::fs::read_to_string(rack.stage.runtime("token")).expect("a token");
-        Self { addr, bearer: format!("Bearer {}", token.trim()) }
+        Self(Gateway::open(&rack.stage.sandbox))
     }
 
     fn ask(&self, method: &str, path: &str) -> Answer {
-        let headers = [("authorization", self.bearer.as_str()), ("content-type", "application/json")];
-        let reading = http::request(self.addr, method, path, &headers, b"", Duration::from_secs(30));
-        reading.unwrap_or_else(|error| panic!("{method} {path}: {error}")).finish()
+        self.0.request(method, path, &[("content-type", "application/json")], "")
     }
 
     fn server(&self, verb: &str, name: &str) -> Answer {
@@ -38,9 +25,7 @@ impl Door {
 
     /// State and process of a server in the list.
     fn listed(&self, name: &str) -> (String, Option<i64>) {
-        let answer = self.ask("GET", "/api/mcp/servers");
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        let answer = answer.json();
+        let answer = self.0.get("/api/mcp/servers");
         let servers = answer["servers"].as_array().expect("a list").clone();
         let server = servers.into_iter().find(|server| server["name"] == name).expect("it is listed");
         (server["state"].as_str().unwrap_or_default().to_owned(), server["pid"].as_i64())
@@ -124,7 +109,7 @@ fn errors_are_told_apart() {
     assert_eq!(door.ask("GET", "/api/mcp/server/dies/restarts").status, 200);
     assert_eq!(door.ask("DELETE", "/api/mcp/server/good").status, 405);
     let stranger =
-        http::request(door.addr, "POST", "/api/mcp/server/good/stop", &[], b"", SOON).expect("an answer");
+        http::request(door.0.addr, "POST", "/api/mcp/server/good/stop", &[], b"", SOON).expect("an answer");
     assert_eq!(stranger.finish().status, 401);
     assert_eq!(door.listed("good").0, "running");
     rack.stop("good");

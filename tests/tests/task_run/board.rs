@@ -92,7 +92,7 @@ impl Board {
 
     /// Opens the gateway.
     pub(crate) fn gateway(&self) -> Gateway {
-        let gateway = Gateway { gateway: llmctl_tests::gateway::Gateway::open(&self.stage) };
+        let gateway = Gateway { gateway: llmctl_tests::gateway::Gateway::open(&self.stage.sandbox) };
         // A verb that names the directory makes its project known.
         self.stage.llmctl(&["execute", "--model", "practice", "--prompt-text", "hello", "-q"]).expect_code(0);
         wait_until(SOON, "the card is on the board", || gateway.request("GET", "", &[], "").status == 200);

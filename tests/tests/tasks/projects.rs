@@ -5,11 +5,12 @@ use std::fs;
 use llmctl_proto::pb::{
     CreateTaskRequest, EditTaskRequest, LintTasksRequest, ListTasksRequest, ShowTaskRequest, TaskScope,
 };
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::wait::wait_until;
 use serde_json::Value;
 
 use crate::rpc::{block_on, connect};
-use crate::stage::{SOON, Stage, start, task};
+use crate::stage::{SOON, Stage, task};
 
 fn of(dir: &std::path::Path) -> TaskScope {
     TaskScope { project: String::new(), dir: dir.display().to_string() }
@@ -19,7 +20,7 @@ fn of(dir: &std::path::Path) -> TaskScope {
 fn unconfigured() -> Stage {
     let begin = |sandbox: &llmctl_tests::sandbox::Sandbox| {
         sandbox.configure("tasks.yaml", "");
-        start(sandbox, sandbox.llmctl(&["dashboard"]))
+        Gateway::open(sandbox)
     };
     Stage::with(|_| {}, begin)
 }

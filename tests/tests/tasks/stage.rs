@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use llmctl_proto::event::{Envelope, TaskEvent};
-use llmctl_tests::http::{self, Answer};
+use llmctl_tests::gateway::Gateway;
+use llmctl_tests::http::Answer;
 use llmctl_tests::proc;
 use llmctl_tests::run::Running;
 use llmctl_tests::sandbox::Sandbox;
@@ -37,27 +36,25 @@ pub(crate) fn skipped(why: &str) {
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
     pub(crate) root: PathBuf,
-    pub(crate) addr: SocketAddr,
-    token: String,
+    gateway: Gateway,
 }
 
 impl Stage {
     /// A daemon that watches a copy of the provided tree; nothing without the tree.
     pub(crate) fn provided() -> Option<Self> {
         let from = provided()?;
-        Some(Self::with(|root| copy(&from, root), |sandbox| start(sandbox, sandbox.llmctl(&["dashboard"]))))
+        Some(Self::with(|root| copy(&from, root), Gateway::open))
     }
 
     /// A daemon that watches what `fill` makes. `begin` starts the gateway.
-    pub(crate) fn with(fill: impl FnOnce(&Path), begin: impl FnOnce(&Sandbox) -> SocketAddr) -> Self {
+    pub(crate) fn with(fill: impl FnOnce(&Path), begin: impl FnOnce(&Sandbox) -> Gateway) -> Self {
         let sandbox = Sandbox::new();
         let root = sandbox.project().join("work/collaboration");
         fs::create_dir_all(&root).expect("made");
         fill(&root);
         sandbox.configure("tasks.yaml", &format!("tasks:\n  roots: ['{}']\n", root.display()));
-        let addr = begin(&sandbox);
-        let token = fs::read_to_string(sandbox.path("run/llmctl/token")).expect("the token");
-        Self { sandbox, root, addr, token: token.trim().to_owned() }
+        let gateway = begin(&sandbox);
+        Self { sandbox, root, gateway }
     }
 
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
@@ -84,20 +81,11 @@ impl Stage {
     }
 
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let bearer = format!("Bearer {}", self.token);
-        let mut all = vec![("authorization", bearer.as_str())];
-        if !body.is_empty() {
-            all.push(("content-type", "application/json"));
-        }
-        all.extend_from_slice(headers);
-        let reading = http::request(self.addr, method, path, &all, body.as_bytes(), SOON);
-        reading.unwrap_or_else(|error| panic!("{method} {path}: {error}")).finish()
+        self.gateway.request(method, path, headers, body)
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        let answer = self.request("GET", path, &[], "");
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        serde_json::from_slice(&answer.body()).unwrap_or_else(|error| panic!("{path}: {error}"))
+        self.gateway.get(path)
     }
 
     pub(crate) fn patch_priority(&self, id: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
@@ -145,18 +133,6 @@ impl Stage {
         }
         cards
     }
-}
-
-/// Starts the gateway, and with it a daemon, on a port of its own.
-pub(crate) fn start(sandbox: &Sandbox, mut dashboard: Command) -> SocketAddr {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let addr = taken.local_addr().expect("bound");
-    drop(taken);
-    dashboard.args(["start", "--port", &addr.port().to_string()]);
-    let started = llmctl_tests::run::run(dashboard, b"", SOON);
-    assert_eq!(started.code, Some(0), "{}", started.stderr_text());
-    let _ = sandbox;
-    addr
 }
 
 /// Task events as they were published.

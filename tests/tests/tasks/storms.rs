@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use llmctl_proto::task::files::Tree;
 use llmctl_proto::task::{Key, Layout, Mirror, Shown};
 use llmctl_proto::time::UnixMs;
+use llmctl_tests::gateway::Gateway;
 use llmctl_tests::wait::{poll, wait_until};
 use serde_json::Value;
 
-use crate::stage::{SOON, Stage, copy, pause, provided, skipped, start, task};
+use crate::stage::{SOON, Stage, copy, pause, provided, skipped, task};
 
 /// How often the two commits are exchanged.
 const CHECKOUTS: usize = 50;
@@ -207,7 +208,7 @@ fn t17_without_watches_it_polls_and_says_so() {
             llmctl.display()
         );
         command.args(["-Ur", "sh", "-c", &script, "sh"]);
-        start(sandbox, command)
+        Gateway::by(sandbox, command)
     };
     let stage = Stage::with(|root| copy(&from, root), begin);
     let follower = stage.follow();
