@@ -23,18 +23,44 @@ export class Lazy {
   }
 }
 
-/** The library of the charts is no module. Its element stands in a template of `index.html`: no script makes an address. */
-export const uplot = new Lazy(
-  () =>
-    new Promise((/** @type {(nothing: void) => void} */ done, failed) => {
-      const template = document.getElementById('uplot');
-      const script = template instanceof HTMLTemplateElement ? template.content.firstElementChild?.cloneNode(true) : null;
-      if (!(script instanceof HTMLScriptElement)) throw new Error('The page names no library of charts');
-      script.addEventListener('load', () => done());
-      script.addEventListener('error', () => {
-        script.remove();
-        failed(new Error('The library of the charts did not come'));
-      });
-      document.head.append(script);
+/**
+ * A style sheet or script of the template of `index.html`, which no module can import: no script makes an address.
+ * @param {string} name its `data-part`
+ */
+const part = (name) =>
+  new Lazy(
+    () =>
+      new Promise((/** @type {(nothing: void) => void} */ done, failed) => {
+        const template = document.getElementById('later');
+        const named = template instanceof HTMLTemplateElement ? template.content.querySelector(`[data-part="${name}"]`) : null;
+        if (named === null) throw new Error(`The page names no ${name}`);
+        const element = document.importNode(named, true);
+        element.addEventListener('load', () => done());
+        element.addEventListener('error', () => {
+          element.remove();
+          failed(new Error(`${name} did not come`));
+        });
+        document.head.append(element);
+      }),
+  );
+
+/** One for all who want the same. @type {Map<string, Lazy<void>>} */
+const parts = new Map();
+
+/**
+ * Fetches parts all at once. Of style sheets the last has the last word, so that what several screens share is named
+ * before what is a screen's own.
+ * @param {...string} names
+ */
+export async function bring(...names) {
+  await Promise.all(
+    names.map((name) => {
+      const wanted = parts.get(name) ?? part(name);
+      parts.set(name, wanted);
+      return wanted.load();
     }),
-);
+  );
+}
+
+/** The parts that a chart is drawn with. */
+export const charts = ['uplot', 'uplot-sheet', 'chart'];

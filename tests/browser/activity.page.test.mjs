@@ -109,7 +109,7 @@ test('the past is read on the way down, page by page, words in any place', () =>
       await untilListed(page, known + 200);
     }
     await scrollTo(page, 10_000_000);
-    await says(page.locator('.past-end'), 'that is all that is stored');
+    await says(page.locator('.list-end'), 'that is all that is stored');
     await says(lines(page).last(), 'Card 1');
     assert.ok((await lines(page).count()) < DRAWN);
     assert.ok(inLine(await numbers(page)));
@@ -165,7 +165,7 @@ test(`at most ${KEPT} lines of the present are kept, and what has left is read f
   visit('empty', async (page, standin) => {
     await firstSays(page, 'Card 100');
     await scrollTo(page, 10_000_000);
-    await says(page.locator('.past-end'), 'that is all that is stored');
+    await says(page.locator('.list-end'), 'that is all that is stored');
     await scrollTo(page, 0);
     for (let n = 1; n <= 2 * KEPT + 1_000; n += 1) card(standin, 100 + n);
     await firstSays(page, `Card ${2 * KEPT + 1_100}`);
@@ -205,7 +205,7 @@ test('an error is told and can be tried again; what is rare is looked for furthe
     await firstSays(page, 'Card 25000');
     standin.eventsFail = true;
     await scrollTo(page, 10_000_000);
-    await says(page.locator('.past-end'), 'The history cannot be read now.');
+    await says(page.locator('.list-end'), 'The history cannot be read now.');
     assert.ok((await lines(page).count()) > 10, 'what is known stays');
     standin.eventsFail = false;
     await page.getByRole('button', { name: 'Try again' }).click();

@@ -32,7 +32,7 @@ test('one page is asked for at a time, and what is drawn and kept is bounded', (
     assert.ok(standin.pagesAsked.length <= 4, standin.pagesAsked.join(' '));
     assert.ok((await rows(page).count()) < DRAWN);
     await load(page, MOST);
-    await says(page.locator('.past-end'), 'are shown at once');
+    await says(page.locator('.list-end'), 'are shown at once');
     assert.equal(standin.pagesAsked.length, MOST / PAGE, 'no page twice, none beyond what is kept');
     assert.equal(most, 1, 'never two at once');
     assert.ok((await rows(page).count()) < DRAWN);

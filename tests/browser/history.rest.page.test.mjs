@@ -100,7 +100,7 @@ test('a new connection keeps the place and brings what is new', () =>
     standin.drop();
     await page.waitForFunction(() => !document.querySelector('.connection.is-live'));
     await page.waitForSelector('.connection.is-live');
-    await page.waitForFunction(() => !document.querySelector('.past-end')?.textContent.includes('Loading'));
+    await page.waitForFunction(() => !document.querySelector('.list-end')?.textContent.includes('Loading'));
     assert.ok(standin.pagesAsked.length > before, 'it is asked what is new');
     await row(page, pastId(ALL - 1 - 305)).waitFor();
     assert.equal(await scrolled(page), 300 * 48);

@@ -181,6 +181,17 @@ test('what the first drawing needs is named in the page, and nothing more', () =
   assert.ok(!named.some((file) => /screens\/(?!live)|pane\//.test(file)), 'the first drawing waits for another screen');
 });
 
+test('each style sheet is named once in the page, and each part that is fetched later is one of them', () => {
+  const html = readFileSync(join(STATIC, 'index.html'), 'utf8');
+  const sheets = [...html.matchAll(/rel="stylesheet" href="\/static\/([^"]+)"/g)].map(([, file]) => join(STATIC, file));
+  assert.deepEqual(sheets.sort(), files(STATIC).filter((f) => f.endsWith('.css')).sort());
+  const parts = [...html.matchAll(/data-part="([^"]+)"/g)].map(([, part]) => part);
+  const scripts = ['js/screens.js', 'js/screens/live/index.js', 'js/lazy.js'].map((file) => readFileSync(join(STATIC, file), 'utf8'));
+  const calls = scripts.flatMap((text) => [...text.matchAll(/(?:own\(\(\) => import\([^)]*\),|bring\(|charts = \[)([^)\]]*)/g)].map(([, words]) => words));
+  const wanted = new Set(calls.flatMap((words) => [...words.matchAll(/'([^']+)'/g)].map(([, part]) => part)));
+  assert.deepEqual([...wanted].sort(), [...parts].sort());
+});
+
 test('vendored files are those that were recorded', () => {
   const readme = readFileSync(join(STATIC, 'vendor/README.md'), 'utf8');
   const rows = [...readme.matchAll(/\| `([^`]+)` \| `([0-9a-f]{64})` \|/g)];

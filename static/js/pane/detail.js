@@ -41,7 +41,7 @@ export function detailView(ctx, pane) {
   if (!op) return missing(pane);
   const now = ctx.now();
   return html`<section class="detail" aria-label="Operation ${pane.id}">
-    ${head(ctx, pane, op, now)} ${strip(ctx.store, op, now)} ${outcome(op, ctx)}
+    ${head(ctx, pane, op)} ${strip(ctx.store, op, now)} ${outcome(op, ctx)}
     <div class="tabs" role="tablist" aria-label="About this operation" @keydown=${tabKeys}>
       ${TABS.map((entry) => tabButton(ctx, pane, op, entry))}
     </div>
@@ -69,8 +69,8 @@ function missing({ id, extra, place }) {
   </section>`;
 }
 
-/** @param {Ctx} ctx @param {Pane} pane @param {Operation} op @param {number} now */
-function head(ctx, pane, op, now) {
+/** @param {Ctx} ctx @param {Pane} pane @param {Operation} op */
+function head(ctx, pane, op) {
   const { model } = ctx.store;
   const doing = { pending: model.pending.get(op.operation_id), asked: model.asked.has(op.operation_id) };
   const about = [op.tool, op.provider, op.agent && `agent ${op.agent}`, op.attempt > 1 && `attempt ${op.attempt}`];
@@ -87,7 +87,7 @@ function head(ctx, pane, op, now) {
         ${about.filter(Boolean).map((part) => html`<bdi>${clean(part, 120)}</bdi>`)}
         <span class="detail-id"><span class="mono">${op.operation_id}</span>${copyButton(ctx, op.operation_id, 'the id')}</span>
       </p>
-      ${isFinal(op.state) ? nothing : html`<p class="detail-activity">${activity(op, now)}</p>`}
+      ${isFinal(op.state) ? nothing : html`<p class="detail-activity">${activity(op)}</p>`}
     </div>
     <div class="detail-buttons">${operationButtons(op, doing, ctx.verbs)}${isFinal(op.state) ? retryView(ctx, op, doing.pending) : nothing}${controlsView(ctx, op, doing.pending)}${pane.place.fullHref === null
       ? nothing

@@ -13,8 +13,8 @@ import { phaseLook, placeText, stopText } from '../states.js';
 /** Silence that is worth a word. */
 const QUIET_MS = 15_000;
 
-/** What it is doing, or how it ended, in one line. @param {Operation} op @param {number} now */
-export function activity(op, now) {
+/** What it is doing, or how it ended, in one line. @param {Operation} op */
+export function activity(op) {
   if ((op.state === 'error' || op.state === 'refused') && op.error) {
     const text = `${op.error.class}: ${op.error.message}`;
     return html`<span class="act tone-red" .title=${clean(text, 500)}><b>${clean(op.error.class, 40)}</b> <bdi>${clean(op.error.message, 300)}</bdi></span>`;
@@ -35,11 +35,11 @@ export function activity(op, now) {
   }
   if (op.state === 'paused') return html`<span class="act"><span>Suspended</span></span>`;
   if (op.state === 'detached') return html`<span class="act"><span>No link to its runner; it goes on</span></span>`;
-  return running(op, now);
+  return running(op);
 }
 
-/** @param {Operation} op @param {number} now */
-function running(op, now) {
+/** @param {Operation} op */
+function running(op) {
   const quiet = op.idle_ms >= QUIET_MS ? html`<span class="sep quiet-for">quiet for ${clock(op.idle_ms)}</span>` : nothing;
   if (op.open_call !== null) {
     return html`<span class="act"

@@ -48,3 +48,38 @@ export function fact(term, value, extra = '') {
 
 /** The address of an operation in this page. @param {string} id */
 export const operationHref = (id) => `#/operations/${encodeURIComponent(id)}`;
+
+/** The longest text that is searched for, in characters. */
+const LONGEST_SEARCH = 200;
+
+/**
+ * The field above a list that narrows it down; `/` goes to it by its id.
+ * @param {string} text what it says now
+ * @param {string} placeholder
+ * @param {string} label for those who do not see it
+ * @param {(text: string) => void} onText at each change
+ */
+export function filterField(text, placeholder, label, onText) {
+  return html`<div class="filter">
+    ${icon('search')}
+    <input
+      id="filter"
+      type="search"
+      .placeholder=${placeholder}
+      .ariaLabel=${label}
+      autocomplete="off"
+      spellcheck="false"
+      .value=${text}
+      @input=${(/** @type {any} */ event) => onText(event.target.value.slice(0, LONGEST_SEARCH))}
+    />
+    <kbd aria-hidden="true">/</kbd>
+  </div>`;
+}
+
+/** Puts the cursor into that field. */
+export function toFilter() {
+  const field = document.getElementById('filter');
+  if (!(field instanceof HTMLInputElement)) return;
+  field.focus();
+  field.select();
+}

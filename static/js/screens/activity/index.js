@@ -6,7 +6,7 @@ import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { clean, counted, dateTime, moment, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { jsonText } from '../../plain.js';
-import { copyButton } from '../../views/parts.js';
+import { copyButton, filterField, toFilter } from '../../views/parts.js';
 import { Sight, spaced } from '../../views/sight.js';
 import { Address } from './address.js';
 import { KEPT, windowOf } from './log.js';
@@ -28,20 +28,7 @@ let placed = 0;
 function toolbar(ctx, address) {
   const held = model.held !== null;
   return html`<div class="toolbar">
-    <div class="filter">
-      ${icon('search')}
-      <input
-        id="filter"
-        type="search"
-        placeholder="Filter events"
-        aria-label="Filter events"
-        autocomplete="off"
-        spellcheck="false"
-        .value=${address.text}
-        @input=${(/** @type {any} */ e) => address.set(ctx, { q: e.target.value.slice(0, 200) })}
-      />
-      <kbd aria-hidden="true">/</kbd>
-    </div>
+    ${filterField(address.text, 'Filter events', 'Filter events', (q) => address.set(ctx, { q }))}
     <div class="groups" role="group" aria-label="Kinds of events">
       ${GROUPS.map(
         ({ group, label }) => html`<button type="button" class="group" aria-pressed=${address.group === group ? 'true' : 'false'} @click=${() => address.set(ctx, { group: group === 'all' ? null : group })}>${label}</button>`,
@@ -101,7 +88,7 @@ function listView(ctx, address) {
         (/** @type {import('./types.js').Entry} */ entry) => row(ctx, entry, now),
       )}
     </ol>
-    <p class="past-end muted">${foot()}</p>
+    <p class="list-end muted">${foot()}</p>
   </div>`;
 }
 
@@ -152,7 +139,7 @@ export const screen = {
     </section>`;
   },
   keys: [
-    { key: '/', label: 'Filter events', run: () => document.getElementById('filter')?.focus() },
+    { key: '/', label: 'Filter events', run: toFilter },
     { key: 'p', label: 'Hold the list still, or go on', run: hold },
     { key: 'Escape', label: 'Close the event', run: () => model.open !== null && toggle(model.open) },
   ],

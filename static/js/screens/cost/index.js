@@ -6,7 +6,7 @@ import { cost, costExact, compact, whole } from '../../format.js';
 import { changed, path } from '../../router.js';
 import { csv, decimal, save } from '../../table-file.js';
 import { merged } from './budgets.js';
-import { asked, buckets, bucketOf, keyName, parameters, placeOf, recorded, series, shares, slots } from './data.js';
+import { asked, buckets, bucketOf, parameters, placeOf, recorded, series, shares, slots } from './data.js';
 import { costView } from './view.js';
 
 /** New records are added at once; the daemon's own sums are fetched at most so often. */

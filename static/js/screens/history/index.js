@@ -5,6 +5,7 @@ import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { restoreFocus } from '../../a11y.js';
 import { detailView } from '../../pane/detail.js';
 import { pane } from '../../pane/pane.js';
+import { toFilter } from '../../views/parts.js';
 import { Address } from './address.js';
 import { enter, event, fetchFirst, leave, model, rows } from './model.js';
 import { listView } from './view.js';
@@ -49,7 +50,7 @@ export const screen = {
     </div>`;
   },
   keys: [
-    { key: '/', label: 'Search in the history', run: () => document.getElementById('filter')?.focus() },
+    { key: '/', label: 'Search in the history', run: toFilter },
     { key: 'j', label: 'Next operation', run: (ctx) => step(ctx, 1) },
     { key: 'k', label: 'Previous operation', run: (ctx) => step(ctx, -1) },
     { key: 'r', label: 'Fetch again', run: () => void fetchFirst() },

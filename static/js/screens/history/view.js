@@ -10,7 +10,7 @@ import { icon } from '../../icons.js';
 import { totalTokens } from '../../state.js';
 import { elapsedText } from '../../states.js';
 import { decimal, csv, save } from '../../table-file.js';
-import { statePill } from '../../views/parts.js';
+import { filterField, statePill } from '../../views/parts.js';
 import { Sight, spaced } from '../../views/sight.js';
 import { RANGES, STATES } from './address.js';
 import { MOST, fetchFirst, fetchMore, model, rows, tryAgain } from './model.js';
@@ -52,20 +52,7 @@ function toolbar(ctx, address) {
       ${list.map((one) => html`<option .value=${String(one)} .selected=${one === chosen}>${name === 'state' ? label(one) : clean(one, 80)}</option>`)}
     </select>`;
   return html`<div class="toolbar">
-    <div class="filter">
-      ${icon('search')}
-      <input
-        id="filter"
-        type="search"
-        placeholder="Search id, agent, error"
-        aria-label="Search in the history"
-        autocomplete="off"
-        spellcheck="false"
-        .value=${address.text}
-        @input=${(/** @type {any} */ event) => address.set(ctx, { q: event.target.value.slice(0, 200) })}
-      />
-      <kbd aria-hidden="true">/</kbd>
-    </div>
+    ${filterField(address.text, 'Search id, agent, error', 'Search in the history', (q) => address.set(ctx, { q }))}
     ${choice('state', 'All states', STATES, address.state)} ${choice('tool', 'All tools', names((op) => op.tool, address.tool), address.tool)}
     ${choice('model', 'All models', names((op) => op.model, address.model), address.model)} ${choice('agent', 'All agents', names((op) => op.agent, address.agent), address.agent)}
     <select class="choice" aria-label="Time" @change=${(/** @type {any} */ e) => address.set(ctx, { since: e.target.value, until: null })}>
@@ -76,13 +63,12 @@ function toolbar(ctx, address) {
       ? nothing
       : html`<button class="button quiet" type="button" title="Show the newest again" @click=${() => address.set(ctx, { until: null })}>${icon('close')}Before ${dateTime(address.until)}</button>`}
     <span class="toolbar-space"></span>
-    <button class="button quiet" type="button" ?disabled=${model.rows.length === 0} @click=${() => saveCsv(address)} title="Saves what is loaded">${icon('download')}CSV</button>
+    <button class="button quiet" type="button" ?disabled=${model.rows.length === 0} @click=${saveCsv} title="Saves what is loaded">${icon('download')}CSV</button>
     <a class="button quiet" .href=${exportPath('operations', 'csv', address.span(ctx.now()))} download title="Every operation of this time as CSV, whatever the other filters">${icon('download')}All</a>
   </div>`;
 }
 
-/** @param {Address} address */
-function saveCsv(address) {
+function saveCsv() {
   const header = ['operation_id', 'state', 'submitted_at', 'ended_at', 'elapsed_ms', 'tool', 'model', 'agent', 'tokens', 'cost_usd'];
   const lines = rows().map((op) => [op.operation_id, op.state, op.submitted_at, op.ended_at, op.elapsed_ms, op.tool, op.model, op.agent, totalTokens(op.tokens), decimal(op.cost_nano_usd)]);
   save('operations.csv', 'text/csv', csv(header, lines));
@@ -148,7 +134,7 @@ function table(ctx, address, all) {
         )}
       </tbody>
     </table>
-    <p class="past-end muted">${foot(ctx, address, all)}</p>
+    <p class="list-end muted">${foot(ctx, address, all)}</p>
   </div>`;
 }
 

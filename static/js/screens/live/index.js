@@ -3,14 +3,15 @@
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { restoreFocus } from '../../a11y.js';
-import { Lazy } from '../../lazy.js';
+import { Lazy, bring } from '../../lazy.js';
+import { toFilter } from '../../views/parts.js';
 import { Address } from './address.js';
 import { listView } from './list.js';
 import { stripView } from './strip.js';
 
 /** What shows one operation; the list does not wait for it. */
 const detail = new Lazy(async () => {
-  const [{ pane }, { detailView }] = await Promise.all([import('../../pane/pane.js'), import('../../pane/detail.js')]);
+  const [{ pane }, { detailView }] = await Promise.all([import('../../pane/pane.js'), import('../../pane/detail.js'), bring('output')]);
   return { pane, detailView };
 });
 /** While the screen is shown. @type {import('../../screen.js').Ctx|null} */
@@ -70,7 +71,7 @@ export const screen = {
     </div>`;
   },
   keys: [
-    { key: '/', label: 'Filter operations', run: () => document.getElementById('filter')?.focus() },
+    { key: '/', label: 'Filter operations', run: toFilter },
     { key: 'f', label: 'Search in the output', run: () => document.getElementById('find')?.focus() },
     {
       key: 'Escape',

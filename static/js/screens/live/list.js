@@ -10,7 +10,7 @@ import { isFinal, totalTokens } from '../../state.js';
 import { elapsedText, stateLook } from '../../states.js';
 import { operationButtons } from '../../views/actions.js';
 import { activity, costCell, rateText, sparkline, tokenTitle } from '../../views/activity.js';
-import { statePill } from '../../views/parts.js';
+import { filterField, statePill } from '../../views/parts.js';
 import { Sight, inSight, spaced } from '../../views/sight.js';
 
 /** @typedef {import('../../state.js').Operation} Operation */
@@ -75,20 +75,7 @@ export function listView(ctx, address) {
   const { found, active, ended } = visible(model, address);
   return html`<section class="list" aria-label="Operations">
     <div class="toolbar">
-      <div class="filter">
-        ${icon('search')}
-        <input
-          id="filter"
-          type="search"
-          placeholder="Filter operations"
-          aria-label="Filter operations"
-          autocomplete="off"
-          spellcheck="false"
-          .value=${address.text}
-          @input=${(/** @type {any} */ event) => address.set(ctx, { q: event.target.value.slice(0, 200) })}
-        />
-        <kbd aria-hidden="true">/</kbd>
-      </div>
+      ${filterField(address.text, 'Filter operations', 'Filter operations', (q) => address.set(ctx, { q }))}
       <div class="groups" role="group" aria-label="Filter by state">
         ${GROUPS.map(({ group, label }) => groupButton(ctx, address, found, group, label))}
       </div>
@@ -269,7 +256,7 @@ function rowView(ctx, op, now, doing, selected, href, number) {
     <td role="cell" class="c-agent" .title=${clean(op.agent)}>
       ${op.agent === null ? html`<span class="muted">–</span>` : html`<bdi>${clean(op.agent, 100)}</bdi>`}
     </td>
-    <td role="cell" class="c-activity">${activity(op, now)}</td>
+    <td role="cell" class="c-activity">${activity(op)}</td>
     <td role="cell" class="c-rate">${rateCell(ctx.store, op)}</td>
     <td role="cell" class="c-tokens num" .title=${tokenTitle(op)}>${total === 0 && op.usage_source === 'none' ? html`<span class="muted">–</span>` : compact(total)}</td>
     <td role="cell" class="c-cost num" .title=${op.cost_nano_usd === null ? 'Nobody knows the cost' : costExact(op.cost_nano_usd)}>${costCell(op)}</td>

@@ -170,7 +170,7 @@ function panel(ctx, address, server, now) {
   if (address.tab === 'resources') return resourcesTab(detail, now);
   if (address.tab === 'history') return historyTab(server, detail, now);
   if (address.tab === 'config') return configTab(ctx, detail);
-  return overview(ctx, server, detail, now);
+  return overview(server, detail, now);
 }
 
 /** @type {Record<string, string>} */
@@ -178,8 +178,8 @@ const DESIRED = { configured: 'as configured', running: 'started by hand', stopp
 /** @type {Record<string, string>} */
 const ERAS = { legacy: 'legacy handshake', modern: 'without handshake' };
 
-/** @param {Ctx} ctx @param {Server} server @param {Detail} detail @param {number} now */
-function overview(ctx, server, detail, now) {
+/** @param {Server} server @param {Detail} detail @param {number} now */
+function overview(server, detail, now) {
   const info = detail.server_info;
   const check = server.last_check;
   return html`<div class="sheet">

@@ -3,6 +3,7 @@
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { clean } from '../../format.js';
+import { toFilter } from '../../views/parts.js';
 import { Address } from './address.js';
 import { detailView } from './detail.js';
 import { act, again, enter, event, follow, leave, model } from './model.js';
@@ -46,7 +47,7 @@ export const screen = {
     </div>`;
   },
   keys: [
-    { key: '/', label: 'Filter servers', run: () => document.getElementById('filter')?.focus() },
+    { key: '/', label: 'Filter servers', run: toFilter },
     { key: 's', label: 'Start or stop the open server', run: () => actOnOpen(['start', 'stop']) },
     { key: 'r', label: 'Restart the open server', run: () => actOnOpen(['restart', 'start']) },
     { key: 'd', label: 'Ask the open server for its tools again', run: () => actOnOpen(['discover']) },

@@ -7,6 +7,7 @@ import { guard } from '../../../vendor/lit-html/directives/guard.js';
 import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { brief, bytes, clean, compact, counted, whole } from '../../format.js';
 import { icon } from '../../icons.js';
+import { filterField } from '../../views/parts.js';
 import { GROUPS } from './address.js';
 import { arranged, inGroup, sums } from './fold.js';
 import { model } from './model.js';
@@ -37,20 +38,7 @@ export function tableView(ctx, address) {
   return html`<section class="list servers" aria-label="MCP servers">
     ${totals()}
     <div class="toolbar">
-      <div class="filter">
-        ${icon('search')}
-        <input
-          id="filter"
-          type="search"
-          placeholder="Filter servers"
-          aria-label="Filter servers"
-          autocomplete="off"
-          spellcheck="false"
-          .value=${address.text}
-          @input=${(/** @type {any} */ event) => address.set(ctx, { q: event.target.value.slice(0, 200) })}
-        />
-        <kbd aria-hidden="true">/</kbd>
-      </div>
+      ${filterField(address.text, 'Filter servers', 'Filter servers', (q) => address.set(ctx, { q }))}
       <div class="groups" role="group" aria-label="Filter by status">
         ${GROUPS.map(
           ({ group, label }) => html`<button

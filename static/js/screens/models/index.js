@@ -3,6 +3,7 @@
 
 import { getModels } from '../../api/cost.js';
 import { changed, path } from '../../router.js';
+import { toFilter } from '../../views/parts.js';
 import { asked } from './data.js';
 import { modelsView } from './view.js';
 
@@ -91,13 +92,5 @@ export const screen = {
     model.nowMs = given.now();
     return modelsView(model, route, actions);
   },
-  keys: [
-    {
-      key: '/', label: 'Search models',
-      run() {
-        const input = document.getElementById('filter');
-        if (input instanceof HTMLInputElement) input.focus();
-      },
-    },
-  ],
+  keys: [{ key: '/', label: 'Search models', run: toFilter }],
 };

@@ -7,6 +7,7 @@ import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { brief, clean, compact, cost, costExact, counted, dateTime, duration, label, moment, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { changed, path } from '../../router.js';
+import { filterField } from '../../views/parts.js';
 import { CLASSES, idOf, origin, percent, perMillion, rate, sorted, SPAN_NAMES, SPANS } from './data.js';
 
 /** @typedef {import('./data.js').Model} Model */
@@ -20,12 +21,7 @@ const to = (route, change) => `#${path(['models'], changed(route.query, change))
 export function modelsView(model, route, actions) {
   return html`<div class="models">
     <div class="cost-bar">
-      <label class="filter">
-        ${icon('search')}
-        <span class="visually-hidden">Search models</span>
-        <input id="filter" type="search" placeholder="Search, the price table too" autocomplete="off" spellcheck="false" .value=${model.asked.q}
-          @input=${(/** @type {Event} */ event) => actions.search(/** @type {HTMLInputElement} */ (event.target).value)} />
-      </label>
+      ${filterField(model.asked.q, 'Search, the price table too', 'Search models', actions.search)}
       <nav class="segment" aria-label="Time">
         ${SPANS.map((span) => html`<a href=${to(route, { since: span === '30d' ? null : span })} aria-current=${span === model.asked.since ? 'true' : 'false'}>${SPAN_NAMES[span]}</a>`)}
       </nav>

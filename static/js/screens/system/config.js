@@ -7,6 +7,7 @@ import { repeat } from '../../../vendor/lit-html/directives/repeat.js';
 import { clean, counted, label, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { block } from '../../plain.js';
+import { filterField } from '../../views/parts.js';
 import { KEYS_SHOWN, SHOW, inShow, isDefault, matches, originText, sections } from './data.js';
 import { again, model } from './model.js';
 import { hint } from './status.js';
@@ -58,15 +59,7 @@ function keys(ctx, address, config) {
   const shown = found.filter((value) => inShow(value, address.show));
   const drawn = shown.slice(0, KEYS_SHOWN);
   return html`<div class="toolbar sys-bar">
-      <div class="filter">
-        ${icon('search')}
-        <input
-          id="filter" type="search" placeholder="Search keys, values, files" aria-label="Search the configuration" autocomplete="off" spellcheck="false"
-          .value=${address.text}
-          @input=${(/** @type {any} */ e) => address.set(ctx, { q: e.target.value.slice(0, 200) })}
-        />
-        <kbd aria-hidden="true">/</kbd>
-      </div>
+      ${filterField(address.text, 'Search keys, values, files', 'Search the configuration', (q) => address.set(ctx, { q }))}
       <div class="groups" role="group" aria-label="Which keys">
         ${SHOW.map(
           ({ show, label: text }) => html`<button

@@ -3,6 +3,7 @@
 
 import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { icon } from '../../icons.js';
+import { toFilter } from '../../views/parts.js';
 import { configView } from './config.js';
 import { Address } from './data.js';
 import { again, enter, event, leave, model } from './model.js';
@@ -24,5 +25,5 @@ export const screen = {
       ${configView(ctx, new Address(route))}
     </section>`;
   },
-  keys: [{ key: '/', label: 'Search the configuration', run: () => document.getElementById('filter')?.focus() }],
+  keys: [{ key: '/', label: 'Search the configuration', run: toFilter }],
 };

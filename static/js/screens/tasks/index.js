@@ -5,6 +5,7 @@ import { html, nothing } from '../../../vendor/lit-html/lit-html.js';
 import { clean, whole } from '../../format.js';
 import { icon } from '../../icons.js';
 import { path } from '../../router.js';
+import { filterField, toFilter } from '../../views/parts.js';
 import { Address } from './address.js';
 import { askView, begin, beginNew, isAsking } from './ask.js';
 import { MARKS, PRIORITIES, names, verbsOf } from './columns.js';
@@ -62,20 +63,7 @@ function toolbar(ctx, address) {
   const marks = Object.entries(MARKS).map(([mark, { label, has }]) => ({ mark, label, count: [...model.board.cards.values()].filter(has).length }));
   marks.push({ mark: 'invalid', label: 'Cannot be read', count: model.board.invalid.size });
   return html`<div class="toolbar">
-    <div class="filter">
-      ${icon('search')}
-      <input
-        id="filter"
-        type="search"
-        placeholder="Filter tasks"
-        aria-label="Filter tasks"
-        autocomplete="off"
-        spellcheck="false"
-        .value=${address.text}
-        @input=${(/** @type {any} */ e) => address.set(ctx, { q: e.target.value.slice(0, 200) })}
-      />
-      <kbd aria-hidden="true">/</kbd>
-    </div>
+    ${filterField(address.text, 'Filter tasks', 'Filter tasks', (q) => address.set(ctx, { q }))}
     <div class="groups" role="group" aria-label="Columns">
       <button type="button" class="group" aria-pressed=${address.by === 'lane' ? 'true' : 'false'} @click=${() => address.set(ctx, { by: null })}>By lane</button>
       <button type="button" class="group" aria-pressed=${address.by === 'agent' ? 'true' : 'false'} @click=${() => address.set(ctx, { by: 'agent' })}>By agent</button>
@@ -125,7 +113,7 @@ export const screen = {
     </div>`;
   },
   keys: [
-    { key: '/', label: 'Filter tasks', run: () => document.getElementById('filter')?.focus() },
+    { key: '/', label: 'Filter tasks', run: toFilter },
     { key: 'j', label: 'Next card', run: (ctx) => go(ctx, 'down') },
     { key: 'k', label: 'Previous card', run: (ctx) => go(ctx, 'up') },
     { key: 'h', label: 'Column to the left', run: (ctx) => go(ctx, 'left') },
