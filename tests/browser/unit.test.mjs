@@ -172,7 +172,7 @@ test('what the first drawing needs is named in the page, and nothing more', () =
     if (needed.has(file)) return;
     needed.add(file);
     const text = readFileSync(join(STATIC, file), 'utf8');
-    for (const [, named] of text.matchAll(/^\s*(?:import|export)\s[^;]*?from\s*['"]([^'"]+)['"]/gm)) visit(join(file, '..', named));
+    for (const [, named] of text.matchAll(/(?:^|[;}])\s*(?:import|export)\b[^;'"]*?\bfrom\s*['"]([^'"]+)['"]/gm)) visit(join(file, '..', named));
   };
   visit('js/main.js');
   needed.delete('js/main.js');
